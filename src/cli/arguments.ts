@@ -1,0 +1,60 @@
+import { parseArgs } from "node:util";
+import { ExitCode, Failure } from "../errors.ts";
+
+/** Flags that a command declares: whether each takes a value. */
+export type DeclaredFlags = Readonly<Record<string, { type: "string" | "boolean" }>>;
+
+/**
+ * Checks a command line against the declared flags before citty sees it: citty accepts anything.
+ * @throws Failure 2 naming the argument, with the nearest flag as a suggestion
+ */
+export function checkArguments(command: string, args: readonly string[], declared: DeclaredFlags): void {
+  const { tokens } = parseArgs({ args: [...args], options: declared, strict: false, allowPositionals: true, tokens: true });
+  const help = `see joblet-certs ${command} --help`;
+  const seen = new Set<string>();
+  for (const token of tokens) {
+    if (token.kind === "positional") {
+      throw new Failure(ExitCode.usage, `unexpected argument ${JSON.stringify(token.value)}`, `${command} takes flags only; ${help}`);
+    }
+    if (token.kind === "option-terminator") continue;
+    const flag = declared[token.name];
+    if (!flag || !token.rawName.startsWith("--")) {
+      const near = nearest(token.name, Object.keys(declared));
+      throw new Failure(ExitCode.usage, `unknown flag ${token.rawName}`, near ? `did you mean --${near}? ${help}` : help);
+    }
+    if (seen.has(token.name)) throw new Failure(ExitCode.usage, `--${token.name} is given twice`, "give it once");
+    seen.add(token.name);
+    if (flag.type === "string" && token.value === undefined) {
+      throw new Failure(ExitCode.usage, `--${token.name} needs a value`, `--${token.name}=VALUE; ${help}`);
+    }
+    if (flag.type === "string" && !token.inlineValue && token.value?.startsWith("--")) {
+      throw new Failure(ExitCode.usage, `--${token.name} needs a value, not ${token.value}`, `--${token.name}=VALUE; ${help}`);
+    }
+    if (flag.type === "boolean" && token.value !== undefined) {
+      throw new Failure(ExitCode.usage, `--${token.name} takes no value, but has ${JSON.stringify(token.value)}`, `leave it away; ${help}`);
+    }
+  }
+}
+
+/** The candidate that is at most a few edits away. */
+export function nearest(word: string, candidates: readonly string[]): string | undefined {
+  const ranked = candidates
+    .map((candidate) => ({ candidate, distance: editDistance(word, candidate) }))
+    .sort((a, b) => a.distance - b.distance);
+  const [best] = ranked;
+  return best && best.distance <= Math.max(2, Math.floor(word.length / 3)) ? best.candidate : undefined;
+}
+
+/** Levenshtein distance, one row at a time. */
+function editDistance(a: string, b: string): number {
+  let row = Array.from({ length: b.length + 1 }, (_, index) => index);
+  for (let i = 1; i <= a.length; i++) {
+    const next = [i];
+    for (let j = 1; j <= b.length; j++) {
+      const substitute = (row[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1);
+      next.push(Math.min(substitute, (row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1));
+    }
+    row = next;
+  }
+  return row[b.length] ?? 0;
+}

@@ -1,0 +1,82 @@
+import { isScalar } from "yaml";
+import type { Changes } from "./yaml-edit.ts";
+import { editYaml } from "./yaml-edit.ts";
+import { mapAt, parseYaml, salvageString, stringAt, type YamlFile } from "./yaml-document.ts";
+
+/** Joblet's `joblet-config.yml`: what this program reads of it. PEM texts as they stand there. */
+export interface ServerConfig {
+  file: YamlFile;
+  serverCert: string | undefined;
+  serverKey: string | undefined;
+  caCert: string | undefined;
+  nodeId: string | undefined;
+  port: number | undefined;
+}
+
+/** What this program writes into it. */
+export interface ServerConfigUpdate {
+  serverCert: string;
+  serverKey: string;
+  caCert: string;
+  /** Used where the file has none. */
+  nodeId: string;
+  /** Only for a file that is first made. */
+  port?: number | undefined;
+}
+
+const REPAIR = "have it made anew with: joblet-certs generate --reset-config";
+
+/** What a host without Joblet's template gets. Joblet's installers edit it later, line by line, so its form matters. */
+export const BUILT_IN_TEMPLATE = `# Joblet server configuration, made by joblet-certs because no template was found.
+version: "3.0"
+
+server:
+  address: "0.0.0.0"
+  port: 50051
+  nodeId: ""
+
+state:
+  backend: "memory"
+`;
+
+/** @throws Failure 7 when the file is not a usable mapping */
+export function readServerConfig(path: string, text: string): ServerConfig {
+  const file = parseYaml(path, text, REPAIR);
+  const port = Number(stringAt(file, ["server", "port"]));
+  return {
+    file,
+    serverCert: stringAt(file, ["security", "serverCert"]),
+    serverKey: stringAt(file, ["security", "serverKey"]),
+    caCert: stringAt(file, ["security", "caCert"]),
+    nodeId: stringAt(file, ["server", "nodeId"]) || undefined,
+    port: Number.isInteger(port) && port > 0 && port < 65536 ? port : undefined,
+  };
+}
+
+/** What a broken file still tells: enough to keep the host's identity when the file is made anew. */
+export function salvageServerConfig(text: string): Pick<ServerConfig, "nodeId" | "caCert"> {
+  return { nodeId: salvageString(text, ["server", "nodeId"]) || undefined, caCert: salvageString(text, ["security", "caCert"]) };
+}
+
+/** The same file with new credentials; everything else stays byte for byte. */
+export function updateServerConfig(config: ServerConfig, update: ServerConfigUpdate): ServerConfig {
+  const server: Changes = {};
+  if (hasNoNodeId(config)) server["nodeId"] = { quoted: update.nodeId };
+  if (update.port !== undefined) server["port"] = { plain: update.port };
+  const changes: Changes = {
+    ...(Object.keys(server).length > 0 ? { server } : {}),
+    security: {
+      serverCert: { block: update.serverCert },
+      serverKey: { block: update.serverKey },
+      caCert: { block: update.caCert },
+    },
+  };
+  const edited = editYaml(config.file, changes, REPAIR);
+  return edited === config.file ? config : readServerConfig(edited.path, edited.text);
+}
+
+/** Missing, null or empty. A number or anything else that somebody wrote there is theirs. */
+function hasNoNodeId(config: ServerConfig): boolean {
+  const node = mapAt(config.file, ["server"])?.get("nodeId", true);
+  return node === undefined || (isScalar(node) && (node.value === null || node.value === ""));
+}

@@ -1,0 +1,167 @@
+import { existsSync, linkSync, readdirSync, renameSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import type { SecretName } from "../authority/secrets.ts";
+import type { Reading, Selector, Store, WriteResult } from "../authority/store.ts";
+import { contentToken, nextToken } from "../authority/tokens.ts";
+import { codeOf } from "../errors.ts";
+import { directoryExists, ensureDirectory, fileFailure, readHostFile, syncDirectory, writeNewFile } from "../host/files.ts";
+
+/**
+ * The shared set as plain files that openssl can read:
+ *
+ *     ca-key                  the current value
+ *     versions/ca-key.<id>    every version, the current one included; never changed once made
+ *     .ca-key.<id>.new        a version on its way: linked into versions/ (which settles who wins), then renamed into place
+ *
+ * A `.new` file whose version exists is a write that was killed before it became current: it is rolled forward when the
+ * store is opened. A version that exists without one, and is not current, was set aside by an operator who put an older
+ * file back. Whoever opens the store holds a lock that keeps other writers out.
+ */
+export class DirectoryStore implements Store {
+  readonly exclusive = true;
+  #made = false;
+  #dirty = false;
+
+  private constructor(readonly path: string) {}
+
+  /** Opens the directory, which need not exist yet, and finishes what a killed run began. */
+  static open(path: string): DirectoryStore {
+    const store = new DirectoryStore(path);
+    if (directoryExists(path)) store.#recover();
+    return store;
+  }
+
+  /** Whether it holds nothing of a set. */
+  isEmpty(): boolean {
+    if (!directoryExists(this.path)) return true;
+    return !readdirSync(this.path).some((file) => /^(?:ca|client)-(?:key|cert)(?:-[a-z]+)?$/.test(file));
+  }
+
+  /** Whether this run made the directory. */
+  get made(): boolean {
+    return this.#made;
+  }
+
+  locate(name: SecretName): string {
+    return join(this.path, name);
+  }
+
+  fullName(name: SecretName): string {
+    return name;
+  }
+
+  now(): number {
+    return Date.now();
+  }
+
+  async read(name: SecretName, selector: Selector): Promise<Reading> {
+    const current = this.#current(name);
+    if (selector === "current") return current ? present(current.id, current.value, true) : { state: "absent" };
+    const id = selector === "previous" ? current && this.#predecessorOf(name, current.id) : selector.id;
+    if (id === undefined) return { state: "absent" };
+    const file = readHostFile(this.#versionPath(name, id));
+    return file ? present(id, file.text, id === current?.id) : { state: "absent" };
+  }
+
+  async create(name: SecretName, token: string, value: string): Promise<WriteResult> {
+    if (this.#current(name)) return this.#repeats(name, token, value) ? "written" : "refused";
+    // Versions without a current file: somebody removed it. The next free id of the chain starts it again.
+    let id = token;
+    for (let count = 0; existsSync(this.#versionPath(name, id)); count++) id = nextToken(token, count);
+    return this.#write(name, id, value);
+  }
+
+  async supersede(name: SecretName, token: string, value: string): Promise<WriteResult> {
+    return this.#write(name, token, value);
+  }
+
+  /** Makes everything written so far durable. Call before anything is published that relies on it. */
+  flush(): void {
+    if (!this.#dirty) return;
+    for (const directory of [this.#versions, this.path]) if (existsSync(directory)) syncDirectory(directory);
+    this.#dirty = false;
+  }
+
+  /** Removes the directory with all that is in it, the CA key first. */
+  remove(): void {
+    rmSync(this.locate("ca-key"), { force: true });
+    rmSync(this.path, { recursive: true, force: true });
+  }
+
+  get #versions(): string {
+    return join(this.path, "versions");
+  }
+
+  #versionPath(name: SecretName, id: string): string {
+    return join(this.#versions, `${name}.${id}`);
+  }
+
+  #current(name: SecretName): { id: string; value: string } | undefined {
+    const file = readHostFile(this.locate(name));
+    if (!file) return undefined;
+    const id = this.#versionsOf(name).find((version) => readHostFile(this.#versionPath(name, version))?.text === file.text);
+    // A file that somebody put there by hand is a version of its own, named after its content.
+    return { id: id ?? contentToken(file.text), value: file.text };
+  }
+
+  #versionsOf(name: SecretName): string[] {
+    if (!existsSync(this.#versions)) return [];
+    const prefix = `${name}.`;
+    return readdirSync(this.#versions).flatMap((file) => (file.startsWith(prefix) ? [file.slice(prefix.length)] : []));
+  }
+
+  #predecessorOf(name: SecretName, id: string): string | undefined {
+    return this.#versionsOf(name).find((version) =>
+      Array.from({ length: this.#versionsOf(name).length }, (_, count) => nextToken(version, count)).includes(id),
+    );
+  }
+
+  #repeats(name: SecretName, id: string, value: string): boolean {
+    return readHostFile(this.#versionPath(name, id))?.text === value;
+  }
+
+  #write(name: SecretName, id: string, value: string): WriteResult {
+    const version = this.#versionPath(name, id);
+    const temporary = join(this.path, `.${name}.${id}.new`);
+    if (ensureDirectory(this.path, 0o700)) this.#made = true;
+    ensureDirectory(this.#versions, 0o700);
+    try {
+      rmSync(temporary, { force: true });
+      writeNewFile(temporary, value, { mode: 0o600 });
+      linkSync(temporary, version);
+    } catch (error) {
+      rmSync(temporary, { force: true });
+      if (codeOf(error) === "EEXIST") return this.#repeats(name, id, value) ? "written" : "refused";
+      throw fileFailure("write", this.locate(name), error);
+    }
+    this.#dirty = true;
+    // From here on the write has won; if this fails, the next to open the store finishes it.
+    this.#promote(name, temporary);
+    return "written";
+  }
+
+  #promote(name: SecretName, temporary: string): void {
+    try {
+      renameSync(temporary, this.locate(name));
+    } catch (error) {
+      throw fileFailure("replace", this.locate(name), error);
+    }
+  }
+
+  #recover(): void {
+    for (const file of readdirSync(this.path)) {
+      const match = /^\.(.+)\.([0-9a-f-]{36})\.new$/.exec(file);
+      if (!match) continue;
+      const [, name = "", id = ""] = match;
+      const temporary = join(this.path, file);
+      const linked = readHostFile(this.#versionPath(name, id));
+      if (linked && linked.text === readHostFile(temporary)?.text) this.#promote(name, temporary);
+      else rmSync(temporary, { force: true });
+      this.#dirty = true;
+    }
+  }
+}
+
+function present(id: string, value: string, current: boolean): Reading {
+  return { state: "present", version: { id, value, current } };
+}

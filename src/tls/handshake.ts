@@ -1,0 +1,93 @@
+import { randomUUID } from "node:crypto";
+import { connect as connectSocket } from "node:net";
+import { connect, createServer, type TLSSocket } from "node:tls";
+import { codeOf, messageOf } from "../errors.ts";
+
+/** PEM texts of one side of a connection, exactly as they stand in the file that it will be configured by. */
+export interface Side {
+  cert: string;
+  key: string;
+  ca: string;
+}
+
+/** A client that presents no certificate has `cert` and `key` undefined. */
+export type ClientSide = { ca: string } & ({ cert: string; key: string } | { cert?: undefined; key?: undefined });
+
+export interface HandshakeResult {
+  ok: boolean;
+  /** Why it did not complete, in the TLS library's words. */
+  problem?: string;
+}
+
+/** rnx checks this name, whatever address it dials. */
+const SERVER_NAME = "joblet";
+const DEADLINE = 10_000;
+const GREETING = "joblet";
+
+/**
+ * Full mutual TLS 1.3 handshakes between a server and each client in turn, in this process. They run over an abstract
+ * Unix socket: no network interface and no file is needed, and both ends are the TLS library that hosts really use.
+ */
+export async function handshakes(server: Side, clients: readonly ClientSide[]): Promise<HandshakeResult[]> {
+  const path = `\0joblet-certs-${randomUUID()}`;
+  const rejections: string[] = [];
+  // tls.createServer, not https: the latter does not expose the peer's certificate in this runtime.
+  const listener = createServer(
+    { ...server, requestCert: true, rejectUnauthorized: true, minVersion: "TLSv1.3" },
+    (socket: TLSSocket) => {
+      socket.on("error", () => {});
+      socket.end(socket.authorized ? GREETING : "");
+    },
+  );
+  listener.on("tlsClientError", (error) => rejections.push(messageOf(error)));
+  try {
+    await new Promise<void>((resolve, reject) => {
+      listener.once("error", reject);
+      listener.listen({ path }, resolve);
+    });
+    const results: HandshakeResult[] = [];
+    for (const client of clients) {
+      const result = await dial(path, client);
+      results.push(result.ok ? result : { ok: false, problem: withReason(result.problem, rejections.splice(0)) });
+    }
+    return results;
+  } catch (error) {
+    const problem = messageOf(error);
+    return clients.map(() => ({ ok: false, problem }));
+  } finally {
+    listener.close();
+  }
+}
+
+/** In TLS 1.3 the client finishes first: only data from the server shows that it accepted the client's certificate. */
+function dial(path: string, client: ClientSide): Promise<HandshakeResult> {
+  return new Promise((resolve) => {
+    const socket = connect({
+      socket: connectSocket({ path }),
+      servername: SERVER_NAME,
+      ca: client.ca,
+      ...(client.cert === undefined ? {} : { cert: client.cert, key: client.key }),
+      minVersion: "TLSv1.3",
+      rejectUnauthorized: true,
+    });
+    let received = "";
+    let problem = "";
+    const timer = setTimeout(() => socket.destroy(new Error(`no answer within ${DEADLINE / 1000} seconds`)), DEADLINE);
+    socket.on("data", (chunk) => {
+      received += String(chunk);
+    });
+    socket.on("error", (error) => {
+      problem ||= [codeOf(error), messageOf(error)].filter(Boolean).join(": ");
+    });
+    socket.on("close", () => {
+      clearTimeout(timer);
+      const ok = received === GREETING && problem === "";
+      resolve(ok ? { ok } : { ok, problem: problem || "the server closed the connection" });
+    });
+  });
+}
+
+function withReason(problem: string | undefined, rejections: readonly string[]): string {
+  const [reason] = rejections;
+  return reason === undefined || problem === reason ? (problem ?? "") : `${problem} (server: ${reason})`;
+}
