@@ -1,6 +1,7 @@
 import { type Certificate, writeBundle } from "../pki/certificates.ts";
 import { issueCertificate } from "../pki/issue.ts";
-import { generateKey, type KeyType, type PrivateKey } from "../pki/keys.ts";
+import type { KeyType } from "../pki/key-types.ts";
+import { generateKey, type PrivateKey } from "../pki/keys.ts";
 import { clientCertName, clientKeyName, type SecretName } from "./secrets.ts";
 import { crossesOf } from "./shared-set.ts";
 

@@ -1,6 +1,7 @@
 import { type Certificate, writeBundle } from "../pki/certificates.ts";
 import { issueCertificate } from "../pki/issue.ts";
-import { generateKey, type KeyType } from "../pki/keys.ts";
+import type { KeyType } from "../pki/key-types.ts";
+import { generateKey } from "../pki/keys.ts";
 import { type SubjectAltName, uniqueNames } from "../pki/names.ts";
 import { crossesOf, type SharedSet } from "./shared-set.ts";
 

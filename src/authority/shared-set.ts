@@ -23,7 +23,7 @@ export function crossesOf(issuer: Certificate, bundle: readonly Certificate[], n
   return bundle.filter(
     (certificate) =>
       certificate.keyId === issuer.keyId &&
-      certificate.subjectDer === issuer.subjectDer &&
+      certificate.subject === issuer.subject &&
       !isSelfSigned(certificate) &&
       certificate.notAfter >= now &&
       bundle.some((root) => isIssuedBy(certificate, root)),

@@ -1,6 +1,6 @@
-import { KEY_TYPES, type KeyType } from "../pki/keys.ts";
+import { KEY_TYPES, type KeyType } from "../pki/key-types.ts";
 import { isUnspecified, parseName, type SubjectAltName } from "../pki/names.ts";
-import { isRole, ROLES, type Role } from "../pki/profiles.ts";
+import { isRole, ROLES, type Role } from "../pki/roles.ts";
 
 /** How a setting's text becomes its value. `accepted` says what is taken, for messages and help. */
 export interface ValueType<T> {

@@ -7,7 +7,7 @@ import * as x509 from "./x509-library.ts";
 export interface IssueRequest {
   profile: ProfileName;
   /** The key to certify. */
-  subjectKey: Pick<PrivateKey, "spki" | "algorithm">;
+  subjectKey: Pick<PrivateKey, "spki" | "identifier" | "algorithm">;
   /** For a cross certificate: the new root, whose name it takes over. */
   certified?: Certificate;
   /** Who signs: the key, and its certificate; a root has none yet and signs itself. */
@@ -29,18 +29,18 @@ const DAY = 24 * HOUR;
 export async function issueCertificate(request: IssueRequest): Promise<Certificate> {
   const { issuer, crypto, subjectKey } = request;
   const profile: Profile = PROFILES[request.profile];
-  const subjectKeyId = await keyIdentifier(subjectKey.spki, crypto);
-  const subject = request.certified
-    ? nameOf(request.certified)
-    : distinguishedName(profile, subjectKeyId.slice(0, 8), request.role ?? "");
-  const authorityKeyId = issuer.certificate?.subjectKeyId ?? (await keyIdentifier(issuer.key.spki, crypto));
+  const certified = request.certified && libraryForm(request.certified);
+  const parent = issuer.certificate && libraryForm(issuer.certificate);
+  const subjectKeyId = (certified && keyIdOf(certified)) ?? subjectKey.identifier;
+  const subject = certified?.subjectName ?? distinguishedName(profile, subjectKeyId.slice(0, 8), request.role ?? "");
+  const authorityKeyId = (parent && keyIdOf(parent)) ?? issuer.key.identifier;
 
   const wanted = request.now + (request.days ?? profile.days) * DAY;
   const notAfter = Math.min(wanted, issuer.certificate?.notAfter ?? wanted);
   const extensions: x509.Extension[] = [
     new x509.BasicConstraintsExtension(profile.isCa, profile.pathLength, true),
     new x509.KeyUsagesExtension(profile.keyUsage(subjectKey.algorithm), true),
-    new x509.SubjectKeyIdentifierExtension(request.certified?.subjectKeyId ?? subjectKeyId),
+    new x509.SubjectKeyIdentifierExtension(subjectKeyId),
     new x509.AuthorityKeyIdentifierExtension(authorityKeyId),
   ];
   if (profile.extendedKeyUsage) extensions.push(new x509.ExtendedKeyUsageExtension([profile.extendedKeyUsage]));
@@ -51,7 +51,8 @@ export async function issueCertificate(request: IssueRequest): Promise<Certifica
     {
       serialNumber: serialNumber(crypto),
       subject,
-      issuer: issuer.certificate ? nameOf(issuer.certificate) : subject,
+      // The parent's name as it is encoded there: issuer and subject have to be equal byte by byte.
+      issuer: parent?.subjectName ?? subject,
       // X.509 times are whole seconds. One hour back, for hosts whose clock is a little behind.
       notBefore: wholeSeconds(request.now - HOUR),
       notAfter: wholeSeconds(notAfter),
@@ -63,6 +64,7 @@ export async function issueCertificate(request: IssueRequest): Promise<Certifica
     crypto,
   );
   const certificate = parseCertificate(new Uint8Array(issued.rawData));
+  LIBRARY_FORMS.set(certificate.fingerprint, issued);
   if (!isIssuedBy(certificate, issuer.certificate ?? certificate)) {
     throw new Error(`the new ${request.profile} certificate does not verify against its issuer`);
   }
@@ -75,15 +77,15 @@ function distinguishedName(profile: Profile, keyName: string, role: string): x50
   return new x509.Name([{ O: [O] }, { OU: [OU] }, { CN: [CN] }]);
 }
 
-/** The subject as it is encoded there, so that issuer and subject stay equal byte by byte. */
-function nameOf(certificate: Certificate): x509.Name {
-  return new x509.X509Certificate(certificate.der as Uint8Array<ArrayBuffer>).subjectName;
+function keyIdOf(certificate: x509.X509Certificate): string | undefined {
+  return certificate.getExtension(x509.SubjectKeyIdentifierExtension)?.keyId;
 }
 
-/** RFC 7093 section 2 method 1: the leftmost 160 bits of the SHA-256 of the subjectPublicKey bit string, in hex. */
-async function keyIdentifier(spki: Uint8Array, crypto: Crypto): Promise<string> {
-  const digest = await new x509.PublicKey(spki as Uint8Array<ArrayBuffer>).getKeyIdentifier("SHA-256", crypto);
-  return Buffer.from(digest).toString("hex").slice(0, 40);
+/** By fingerprint, the certificates that the library made in this run: parsing one is the slowest step of issuing. */
+const LIBRARY_FORMS = new Map<string, x509.X509Certificate>();
+
+function libraryForm(certificate: Certificate): x509.X509Certificate {
+  return LIBRARY_FORMS.get(certificate.fingerprint) ?? new x509.X509Certificate(certificate.der as Uint8Array<ArrayBuffer>);
 }
 
 /** 127 random bits, positive (RFC 5280 section 4.1.2.2 wants at most 20 octets). Hex. */

@@ -1,9 +1,6 @@
 import { createHash, createPrivateKey, createPublicKey, type KeyObject } from "node:crypto";
+import type { KeyType } from "./key-types.ts";
 import { readPem, writePem } from "./pem.ts";
-
-export const KEY_TYPES = ["ec-p256", "ec-p384", "rsa-2048", "rsa-4096"] as const;
-/** Key types that this program makes. It reads more: see {@link parsePrivateKey}. */
-export type KeyType = (typeof KEY_TYPES)[number];
 
 /** WebCrypto parameters of a key and of the signatures it makes. */
 export interface KeyAlgorithm {
@@ -22,6 +19,8 @@ export interface PrivateKey {
   spki: Uint8Array;
   /** Hex SHA-256 of `spki`: two keys are the same when this is. */
   id: string;
+  /** RFC 7093 section 2 method 1: the leftmost 160 bits of the SHA-256 of the subjectPublicKey bit string, in hex. */
+  identifier: string;
   algorithm: KeyAlgorithm;
 }
 
@@ -103,6 +102,15 @@ export function keyId(spki: Uint8Array): string {
 function fromKeyObject(key: KeyObject): PrivateKey {
   const algorithm = algorithmOf(key);
   const pkcs8 = new Uint8Array(key.export({ type: "pkcs8", format: "der" }));
-  const spki = new Uint8Array(createPublicKey(key).export({ type: "spki", format: "der" }));
-  return { pem: writePem("PRIVATE KEY", pkcs8), pkcs8, spki, id: keyId(spki), algorithm };
+  const publicKey = createPublicKey(key);
+  const spki = new Uint8Array(publicKey.export({ type: "spki", format: "der" }));
+  const identifier = createHash("sha256").update(subjectPublicKey(publicKey)).digest("hex").slice(0, 40);
+  return { pem: writePem("PRIVATE KEY", pkcs8), pkcs8, spki, id: keyId(spki), identifier, algorithm };
+}
+
+/** The content of the bit string: a PKCS#1 RSAPublicKey (RFC 3279 section 2.3.1), or an uncompressed point (RFC 5480). */
+function subjectPublicKey(key: KeyObject): Buffer {
+  if (key.asymmetricKeyType === "rsa") return key.export({ type: "pkcs1", format: "der" });
+  const { x = "", y = "" } = key.export({ format: "jwk" });
+  return Buffer.concat([Buffer.from([4]), Buffer.from(x, "base64url"), Buffer.from(y, "base64url")]);
 }

@@ -1,5 +1,3 @@
-import { isIP } from "node:net";
-
 /** A subject alternative name: a host name (lower case) or an IP address in its canonical spelling. */
 export interface SubjectAltName {
   type: "dns" | "ip";
@@ -14,9 +12,9 @@ const LABEL = /^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/;
  */
 export function parseName(text: string): SubjectAltName | undefined {
   const bare = /^\[.*\]$/.test(text) ? text.slice(1, -1) : text;
-  const family = isIP(bare);
+  const family = ipFamily(bare);
   if (family === 4) return text === bare ? { type: "ip", value: bare } : undefined;
-  if (family === 6) return bare.includes("%") ? undefined : { type: "ip", value: canonicalIpv6(bare) };
+  if (family === 6) return { type: "ip", value: canonicalIpv6(bare) };
   return isHostName(text.toLowerCase()) ? { type: "dns", value: text.toLowerCase() } : undefined;
 }
 
@@ -33,14 +31,24 @@ export function uniqueNames(names: readonly SubjectAltName[]): SubjectAltName[] 
 
 /** `host:port` as a dialler writes it; IPv6 in brackets (RFC 3986 section 3.2.2). */
 export function joinHostPort(host: string, port: number): string {
-  return isIP(host) === 6 ? `[${host}]:${port}` : `${host}:${port}`;
+  return ipFamily(host) === 6 ? `[${host}]:${port}` : `${host}:${port}`;
 }
 
 /** Splits `host:port`; port undefined when absent. Host undefined when the text has no sensible host. */
 export function splitHostPort(text: string): { host: string | undefined; port: number | undefined } {
   const match = /^(?:\[([^\]]+)\]|([^:]*))(?::(\d{1,5}))?$/.exec(text);
-  if (!match) return { host: isIP(text) === 6 ? text : undefined, port: undefined };
+  if (!match) return { host: ipFamily(text) === 6 ? text : undefined, port: undefined };
   return { host: match[1] || match[2] || undefined, port: match[3] ? Number(match[3]) : undefined };
+}
+
+const OCTET = "(?:25[0-5]|2[0-4]\\d|1\\d\\d|[1-9]?\\d)";
+const IPV4 = new RegExp(`^${OCTET}(?:\\.${OCTET}){3}$`);
+
+/** 4, 6 or 0 for none, as `isIP` of node:net has it; that module takes longer to load than all settings to parse. */
+function ipFamily(text: string): 0 | 4 | 6 {
+  if (IPV4.test(text)) return 4;
+  // The URL parser takes exactly the IPv6 forms of RFC 4291 section 2.2, without zones.
+  return text.includes(":") && /^[0-9a-f:.]+$/i.test(text) && URL.canParse(`http://[${text}]`) ? 6 : 0;
 }
 
 function isHostName(text: string): boolean {

@@ -1,5 +1,5 @@
 import type { KeyAlgorithm } from "./keys.ts";
-import { CLIENT_AUTH, KEY_CERT_SIGN, SERVER_AUTH } from "./certificates.ts";
+import { CLIENT_AUTH, SERVER_AUTH } from "./certificates.ts";
 
 /** What one kind of certificate contains. The table below is the whole policy; `issue.ts` carries it out. */
 export interface Profile {
@@ -12,8 +12,10 @@ export interface Profile {
   extendedKeyUsage?: string;
 }
 
+/** Bits of keyUsage (RFC 5280 section 4.2.1.3), the first being the lowest. */
 const DIGITAL_SIGNATURE = 1;
 const KEY_ENCIPHERMENT = 4;
+const KEY_CERT_SIGN = 32;
 const CRL_SIGN = 64;
 
 const ROOT: Profile = {
@@ -50,11 +52,3 @@ const CLIENT: Profile = {
 
 export const PROFILES = { root: ROOT, cross: CROSS, server: SERVER, client: CLIENT } satisfies Record<string, Profile>;
 export type ProfileName = keyof typeof PROFILES;
-
-/** Client roles that Joblet knows (the OU of the certificate). `viewer` is an old name of `reader`. */
-export const ROLES = ["admin", "maintainer", "developer", "reader", "viewer"] as const;
-export type Role = (typeof ROLES)[number];
-
-export function isRole(text: string): text is Role {
-  return (ROLES as readonly string[]).includes(text);
-}

@@ -4,7 +4,6 @@ import {
   CLIENT_AUTH,
   isIssuedBy,
   isSelfSigned,
-  KEY_CERT_SIGN,
   parseCertificates,
   SERVER_AUTH,
 } from "./certificates.ts";
@@ -41,15 +40,11 @@ export function parseRoots(text: string): Certificate[] {
   return certificates;
 }
 
-/** Why a certificate cannot serve as a root; undefined when it can. */
+/** Why a certificate cannot serve as a root; undefined when it can. A root without keyUsage (openssl's) is fine. */
 export function rootProblem(certificate: Certificate): string | undefined {
   if (!certificate.isCa) return `holds a certificate without the CA bit (${certificate.subject})`;
-  if (!isSelfSigned(certificate)) return `holds a certificate that is not self-signed (${certificate.subject})`;
-  // A root made by openssl may have no keyUsage at all; one that has it must allow signing certificates.
-  if (certificate.keyUsage !== undefined && (certificate.keyUsage & KEY_CERT_SIGN) === 0) {
-    return `holds a root that may not sign certificates (${certificate.subject})`;
-  }
-  return undefined;
+  if (isSelfSigned(certificate)) return undefined;
+  return `holds a certificate that is no self-signed root, or may not sign certificates (${certificate.subject})`;
 }
 
 /** The root that issued a certificate, of those given. */

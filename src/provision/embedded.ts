@@ -3,7 +3,7 @@ import { issueServerCertificate, type ServerIdentity } from "../authority/server
 import { generationOf, rootsOf, type SharedSet } from "../authority/shared-set.ts";
 import { ExitCode, Failure } from "../errors.ts";
 import type { Certificate } from "../pki/certificates.ts";
-import type { KeyType } from "../pki/keys.ts";
+import type { KeyType } from "../pki/key-types.ts";
 import type { SubjectAltName } from "../pki/names.ts";
 import { DirectoryStore } from "../stores/directory.ts";
 import { type Composition, compose } from "./compose.ts";

@@ -1,6 +1,6 @@
 import { ownedNodes, roleOf } from "./credentials.ts";
 import type { Installation } from "./installation.ts";
-import { isRole } from "../pki/profiles.ts";
+import { isRole } from "../pki/roles.ts";
 
 export interface RolePlan {
   /** Roles whose client certificates the set holds: always with admin. */

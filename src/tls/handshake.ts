@@ -17,6 +17,8 @@ export interface HandshakeResult {
   ok: boolean;
   /** Why it did not complete, in the TLS library's words. */
   problem?: string;
+  /** The server turned the client away, rather than the client the server. */
+  rejectedByServer?: boolean;
 }
 
 /** rnx checks this name, whatever address it dials. */
@@ -39,7 +41,7 @@ export async function handshakes(server: Side, clients: readonly ClientSide[]): 
       socket.end(socket.authorized ? GREETING : "");
     },
   );
-  listener.on("tlsClientError", (error) => rejections.push(messageOf(error)));
+  listener.on("tlsClientError", (error) => rejections.push(describe(error)));
   try {
     await new Promise<void>((resolve, reject) => {
       listener.once("error", reject);
@@ -48,7 +50,8 @@ export async function handshakes(server: Side, clients: readonly ClientSide[]): 
     const results: HandshakeResult[] = [];
     for (const client of clients) {
       const result = await dial(path, client);
-      results.push(result.ok ? result : { ok: false, problem: withReason(result.problem, rejections.splice(0)) });
+      const [reason] = rejections.splice(0);
+      results.push(result.ok || reason === undefined ? result : { ok: false, problem: reason, rejectedByServer: true });
     }
     return results;
   } catch (error) {
@@ -77,7 +80,7 @@ function dial(path: string, client: ClientSide): Promise<HandshakeResult> {
       received += String(chunk);
     });
     socket.on("error", (error) => {
-      problem ||= [codeOf(error), messageOf(error)].filter(Boolean).join(": ");
+      problem ||= describe(error);
     });
     socket.on("close", () => {
       clearTimeout(timer);
@@ -87,7 +90,6 @@ function dial(path: string, client: ClientSide): Promise<HandshakeResult> {
   });
 }
 
-function withReason(problem: string | undefined, rejections: readonly string[]): string {
-  const [reason] = rejections;
-  return reason === undefined || problem === reason ? (problem ?? "") : `${problem} (server: ${reason})`;
+function describe(error: unknown): string {
+  return [codeOf(error), messageOf(error)].filter(Boolean).join(": ");
 }

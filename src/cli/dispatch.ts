@@ -1,28 +1,23 @@
-import { basename } from "node:path";
 import { runCommand } from "citty";
 import { ExitCode, Failure } from "../errors.ts";
 import { checkArguments, nearest } from "./arguments.ts";
 import { COMMANDS, type CommandInfo, declaredFlags, SCRIPT_NAMES, toCitty } from "./commands.ts";
 import { commandHelp, programHelp } from "./help.ts";
-import { Output, print } from "./output.ts";
+import { type Output, print } from "./output.ts";
 import type { Environment } from "./resolve-settings.ts";
 import { versionLine } from "./version.ts";
 
 /**
- * The whole program but for process.exit: picks the command, checks its arguments, runs it, and turns what is thrown
- * into one line of error, one of remedy and an exit code.
+ * Picks the command, checks its arguments and runs it.
  * @param name the name that the program was called by
+ * @returns the exit code
  */
-export async function run(name: string, args: readonly string[], environment: Environment): Promise<number> {
-  const output = new Output({ json: args.includes("--json"), verbose: args.includes("--verbose") });
-  try {
-    return await dispatch(basename(name), args, environment, output);
-  } catch (error) {
-    return output.failure(error);
-  }
-}
-
-async function dispatch(name: string, args: readonly string[], environment: Environment, output: Output): Promise<number> {
+export async function dispatch(
+  name: string,
+  args: readonly string[],
+  environment: Environment,
+  output: Output,
+): Promise<number> {
   const calledAs = Object.hasOwn(SCRIPT_NAMES, name) ? name : undefined;
   const words = [...(calledAs === undefined ? [] : (SCRIPT_NAMES[calledAs] ?? [])), ...args];
   const [first = ""] = words;
