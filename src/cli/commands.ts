@@ -53,6 +53,7 @@ const GENERATE: CommandInfo = {
     "serverDays",
     "clientDays",
     "discardCaKey",
+    "isEc2",
     "resetConfig",
   ],
   examples: [

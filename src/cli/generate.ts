@@ -1,7 +1,7 @@
 import { resolve } from "node:path";
 import { ExitCode, Failure } from "../errors.ts";
 import { hostAddresses, primaryAddress } from "../host/addresses.ts";
-import { directoryExists } from "../host/files.ts";
+import { directoryExists, followed } from "../host/files.ts";
 import { isEc2 } from "../host/ec2.ts";
 import { isUnspecified, parseName, type SubjectAltName } from "../pki/names.ts";
 import { type EmbeddedRequest, provisionEmbedded } from "../provision/embedded.ts";
@@ -27,10 +27,11 @@ export async function generate(invocation: Invocation): Promise<number> {
     const settings = settingsOf(invocation, recorded);
     const mode = decideMode(settings, invocation.calledAs);
     const installation = readInstallation(paths, settings.resetConfig?.value ?? false, (text) => output.warn(text));
-    requireOffline(mode, installation.record?.data.outcome.kind === "shared", invocation);
+    requireOffline(mode, installation.record?.data.outcome.kind === "shared", settings.isEc2?.value);
     const request = { ...toRequest(paths, settings, invocation, now), explicitOffline: mode.explicit && mode.mode === "false" };
     request.settings = recordedMode(settings, settingsToRecord(settings, recorded));
     const outcome = await provisionEmbedded(installation, request, {
+      info: (text) => output.info(text),
       warn: (text) => output.warn(text),
       event: (event) => reportEvent(output, event),
     });
@@ -57,9 +58,8 @@ function lookBeforeTouching(paths: Paths, settings: Settings): void {
 }
 
 /** Until the Secrets Manager store is part of this program, a run that would need it must not make a CA of its own. */
-function requireOffline({ mode }: Mode, inFleet: boolean, { environment }: Invocation): void {
-  const override = { true: true, false: false }[environment["IS_EC2"]?.toLowerCase() ?? ""];
-  if (mode === "false" || (mode === "auto" && !inFleet && !isEc2(override))) return;
+function requireOffline({ mode }: Mode, inFleet: boolean, onEc2: boolean | undefined): void {
+  if (mode === "false" || (mode === "auto" && !inFleet && !isEc2(onEc2))) return;
   throw new Failure(
     ExitCode.usage,
     mode === "true" ? "this release cannot use AWS Secrets Manager yet" : "this host runs on EC2, and this release cannot use AWS Secrets Manager yet",
@@ -79,7 +79,7 @@ function toRequest(paths: Paths, settings: Settings, { output }: Invocation, now
     return !isUnspecified(name);
   });
   return {
-    caDirectory: settings.caDir ? resolve(settings.caDir.value) : paths.caDirectory,
+    caDirectory: settings.caDir ? followed(resolve(settings.caDir.value)) : paths.caDirectory,
     ownDirectory: settings.caDir === undefined,
     keyType: settings.keyType?.value ?? "ec-p256",
     caDays: settings.caDays?.value,

@@ -1,3 +1,4 @@
+import { resolve } from "node:path";
 import { ExitCode, Failure } from "../errors.ts";
 import type { Given, Origin, Settings } from "./settings.ts";
 
@@ -27,6 +28,8 @@ export function recordedMode(settings: Settings, record: Record<string, string>)
   const { mode, offline, caDir } = settings;
   const result = { ...record };
   if (offline?.value) result["mode"] = "false";
+  // A later run may be started from anywhere.
+  if (isNew(caDir) && caDir) result["caDir"] = resolve(caDir.value);
   if (isNew(mode) && mode?.value !== "false" && !isNew(caDir)) delete result["caDir"];
   if (isNew(caDir) && !isNew(mode)) delete result["mode"];
   return result;

@@ -163,6 +163,12 @@ export const SETTINGS = {
     help: "offline: keep no CA key on the host",
     remembered: true,
   }),
+  isEc2: setting({
+    variables: ["IS_EC2"],
+    type: values.toggle,
+    default: "detected",
+    help: "whether this host runs on EC2, as Joblet's installers export it",
+  }),
   resetConfig: setting({
     flag: "reset-config",
     bare: true,

@@ -54,8 +54,13 @@ export function readServerConfig(path: string, text: string): ServerConfig {
 }
 
 /** What a broken file still tells: enough to keep the host's identity when the file is made anew. */
-export function salvageServerConfig(text: string): Pick<ServerConfig, "nodeId" | "caCert"> {
-  return { nodeId: salvageString(text, ["server", "nodeId"]) || undefined, caCert: salvageString(text, ["security", "caCert"]) };
+export function salvageServerConfig(text: string): Omit<ServerConfig, "file" | "port"> {
+  return {
+    serverCert: salvageString(text, ["security", "serverCert"]),
+    serverKey: salvageString(text, ["security", "serverKey"]),
+    caCert: salvageString(text, ["security", "caCert"]),
+    nodeId: salvageString(text, ["server", "nodeId"]) || undefined,
+  };
 }
 
 /** The same file with new credentials; everything else stays byte for byte. */

@@ -110,7 +110,10 @@ function fillEmpty(map: YAMLMap, pair: Pair<ParsedNode, ParsedNode | null>, chan
 function appendBlock(map: YAMLMap, changes: Changes, style: Style): Splice {
   const { next, terminated } = endOfMap(map, style);
   const lines = mapLines(changes, keyColumn(map, style), style, next);
-  return { start: next, end: next, text: (terminated ? "" : style.eol) + lines };
+  // A new section at the top level stands apart from the one before it, unless a blank line could be part of that.
+  const isSection = keyColumn(map, style) === 0 && Object.values(changes).some((change) => !isNewValue(change));
+  const gap = isSection && !endsInBlock(map) ? style.eol : "";
+  return { start: next, end: next, text: (terminated ? "" : style.eol) + gap + lines };
 }
 
 function appendFlow(map: YAMLMap, changes: Changes, style: Style): Splice {
@@ -161,6 +164,13 @@ function keyColumn(map: YAMLMap, { text }: Style): number {
 /** End of the last line that belongs to a block mapping. */
 function endOfMap(map: YAMLMap, style: Style): LineEnd {
   return endOfLine(style.text, nodeEnd(map.items.at(-1) as Pair<ParsedNode, ParsedNode | null>));
+}
+
+function endsInBlock(map: YAMLMap): boolean {
+  const value = (map.items.at(-1) as Pair<ParsedNode, ParsedNode | null>).value;
+  if (isMap(value) && !value.flow && value.items.length > 0) return endsInBlock(value);
+  if (isCollection(value)) return !value.flow;
+  return isScalar(value) && (value.type === "BLOCK_LITERAL" || value.type === "BLOCK_FOLDED");
 }
 
 function nodeEnd(pair: Pair<ParsedNode, ParsedNode | null>): number {

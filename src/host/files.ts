@@ -9,6 +9,7 @@ import {
   mkdirSync,
   openSync,
   readFileSync,
+  realpathSync,
   renameSync,
   rmSync,
   type Stats,
@@ -158,6 +159,15 @@ export function ensureDirectory(path: string, mode: number): boolean {
     throw fileFailure("make the directory", path, error);
   }
   return true;
+}
+
+/** The path with symbolic links resolved, for paths that may hold them; itself where it does not exist yet. */
+export function followed(path: string): string {
+  try {
+    return realpathSync(path);
+  } catch {
+    return path;
+  }
 }
 
 /** Refuses a directory that is none, is a symbolic link, or is in other hands. False when it does not exist. */

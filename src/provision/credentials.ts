@@ -62,13 +62,12 @@ export interface InstalledState {
 export function judgeInstalled(installation: Installation, now: number): InstalledState {
   const { server, client, roots } = installation;
   const problems: InstalledState["problems"][number][] = [];
-  const config = server?.config;
-  const hasServer = Boolean(config?.serverCert && config.serverKey && config.caCert);
+  const hasServer = Boolean(server?.serverCert && server.serverKey && server.caCert);
   let serverLeaf: Certificate | undefined;
-  if (server && config && hasServer) {
+  if (server && hasServer) {
     const where = installation.paths.serverConfig;
     try {
-      const identity = parseIdentity(config.serverCert ?? "", config.serverKey ?? "");
+      const identity = parseIdentity(server.serverCert ?? "", server.serverKey ?? "");
       serverLeaf = identity.leaf;
       problems.push(...identityProblems(identity, "server", roots, now).map((problem) => ({ where, problem })));
     } catch (error) {

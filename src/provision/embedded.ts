@@ -1,7 +1,10 @@
 import { type Acquired, type AuthorityEvent, acquire, replaceAll } from "../authority/acquire.ts";
 import { issueServerCertificate, type ServerIdentity } from "../authority/server-certificate.ts";
 import { generationOf, rootsOf, type SharedSet } from "../authority/shared-set.ts";
+import { join } from "node:path";
 import { ExitCode, Failure } from "../errors.ts";
+import { ensureDirectory } from "../host/files.ts";
+import { takeLock } from "../host/lock.ts";
 import type { Certificate } from "../pki/certificates.ts";
 import type { KeyType } from "../pki/key-types.ts";
 import type { SubjectAltName } from "../pki/names.ts";
@@ -47,6 +50,7 @@ export interface EmbeddedRequest {
 }
 
 export interface Reporter {
+  info(text: string): void;
   warn(text: string): void;
   event(event: AuthorityEvent): void;
 }
@@ -62,8 +66,27 @@ export interface Issued {
 
 export type EmbeddedOutcome = Issued | ({ result: "kept"; state: InstalledState } & Keeping);
 
-/** Brings one host up to date from a directory. The caller holds the host's lock. */
+/**
+ * Brings one host up to date from a directory. The caller holds the host's lock; a directory that other hosts use is
+ * locked here.
+ */
 export async function provisionEmbedded(
+  installation: Installation,
+  request: EmbeddedRequest,
+  report: Reporter,
+): Promise<EmbeddedOutcome> {
+  if (request.ownDirectory) return provisionLocked(installation, request, report);
+  ensureDirectory(request.caDirectory, 0o700);
+  const onWait = () => report.info(`waiting for another host that uses ${request.caDirectory}`);
+  const lock = takeLock(join(request.caDirectory, ".joblet-certs.lock"), onWait);
+  try {
+    return await provisionLocked(installation, request, report);
+  } finally {
+    lock.release();
+  }
+}
+
+async function provisionLocked(
   installation: Installation,
   request: EmbeddedRequest,
   report: Reporter,

@@ -1,10 +1,10 @@
-import { readdirSync, realpathSync } from "node:fs";
+import { readdirSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { type ClientConfig, readClientConfig } from "../config/client-config.ts";
 import { type HostRecord, readRecord } from "../config/record.ts";
 import { BUILT_IN_TEMPLATE, readServerConfig, salvageServerConfig, type ServerConfig } from "../config/server-config.ts";
 import { Failure } from "../errors.ts";
-import { directoryExists, fileFailure, type HostFile, readHostFile } from "../host/files.ts";
+import { directoryExists, fileFailure, followed, type HostFile, readHostFile } from "../host/files.ts";
 import type { Certificate } from "../pki/certificates.ts";
 import { parseRoots } from "../pki/validate.ts";
 
@@ -34,12 +34,10 @@ export interface ClientFile {
 }
 
 /** `joblet-config.yml` as it is on disk. */
-export interface InstalledServer {
+export interface InstalledServer extends Omit<ServerConfig, "file" | "port"> {
   host: HostFile;
   /** Undefined when the file is to be made anew. */
   config: ServerConfig | undefined;
-  nodeId: string | undefined;
-  caCert: string | undefined;
 }
 
 /** What is installed now, read and parsed; nothing in it is trusted yet. */
@@ -110,17 +108,9 @@ export function readInstallation(paths: Paths, reset: boolean, onWarning: (text:
 
 /** Joblet's template, or the small one that is built in. */
 export function readTemplate(paths: Paths): ServerConfig {
+  // It belongs to Joblet's package, which may link it; only this program's own files must not be links.
   const file = readHostFile(followed(paths.template));
   return readServerConfig(file ? paths.template : "the built-in template", file?.text ?? BUILT_IN_TEMPLATE);
-}
-
-/** The template belongs to Joblet's package, which may link it; only this program's own files must not be links. */
-function followed(path: string): string {
-  try {
-    return realpathSync(path);
-  } catch {
-    return path;
-  }
 }
 
 function readServer(path: string, reset: boolean): InstalledServer | undefined {
@@ -128,7 +118,8 @@ function readServer(path: string, reset: boolean): InstalledServer | undefined {
   if (!host) return undefined;
   if (reset) return { host, config: undefined, ...salvageServerConfig(host.text) };
   const config = readServerConfig(path, host.text);
-  return { host, config, nodeId: config.nodeId, caCert: config.caCert };
+  const { serverCert, serverKey, caCert, nodeId } = config;
+  return { host, config, serverCert, serverKey, caCert, nodeId };
 }
 
 function readClient(path: string): ClientFile | undefined {

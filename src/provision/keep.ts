@@ -46,6 +46,13 @@ export function whatToKeep(
     );
     return undefined;
   }
+  if (installation.server && !installation.server.config) {
+    throw new Failure(
+      ExitCode.usage,
+      "--reset-config would lose this host's certificate, and the CA key to issue another is not on this host",
+      "leave it away, or give --force-regenerate too: client files change then",
+    );
+  }
   for (const text of shortcomings(installation, request.names, state.serverLeaf, roles)) report.warn(text);
   return { reason: "the certificates are valid and the CA key is not on this host; FORCE_REGENERATE=true replaces them" };
 }

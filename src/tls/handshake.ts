@@ -25,6 +25,8 @@ export interface HandshakeResult {
 const SERVER_NAME = "joblet";
 const DEADLINE = 10_000;
 const GREETING = "joblet";
+/** Codes by which the client itself refuses a server; anything else it sees is an alert, or the connection's end. */
+const CLIENT_REFUSED = /^(?:CERT_|UNABLE_TO_|SELF_SIGNED|DEPTH_ZERO|INVALID_|PATH_LENGTH|ERR_TLS_CERT)/;
 
 /**
  * Full mutual TLS 1.3 handshakes between a server and each client in turn, in this process. They run over an abstract
@@ -51,7 +53,8 @@ export async function handshakes(server: Side, clients: readonly ClientSide[]): 
     for (const client of clients) {
       const result = await dial(path, client);
       const [reason] = rejections.splice(0);
-      results.push(result.ok || reason === undefined ? result : { ok: false, problem: reason, rejectedByServer: true });
+      const byServer = !result.ok && reason !== undefined && !CLIENT_REFUSED.test(result.problem ?? "");
+      results.push(byServer ? { ok: false, problem: reason, rejectedByServer: true } : result);
     }
     return results;
   } catch (error) {
