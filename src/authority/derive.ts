@@ -84,5 +84,11 @@ async function deriveBundle(
     days: UP_TO_THE_ISSUER,
     crypto,
   });
-  return { value: writeBundle([root, cross, ...keep]), issued: [["ca", root], ["cross", cross]] };
+  return {
+    value: writeBundle([root, cross, ...keep]),
+    issued: [
+      ["ca", root],
+      ["cross", cross],
+    ],
+  };
 }

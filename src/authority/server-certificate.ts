@@ -24,7 +24,13 @@ export const FIXED_NAMES: readonly SubjectAltName[] = [
 /** This host's own certificate, with a new key. Times are milliseconds since the epoch. */
 export async function issueServerCertificate(
   set: SharedSet,
-  options: { names: readonly SubjectAltName[]; keyType: KeyType; days: number | undefined; now: number; crypto: Crypto },
+  options: {
+    names: readonly SubjectAltName[];
+    keyType: KeyType;
+    days: number | undefined;
+    now: number;
+    crypto: Crypto;
+  },
 ): Promise<ServerIdentity> {
   const { now, crypto } = options;
   const key = await generateKey(options.keyType, crypto);

@@ -60,10 +60,13 @@ function judgeParsed(round: Round, { roles, now, fullName }: Judging): Verdict {
 
   if (!caKey && !bundle && !anyClient) return { kind: "bootstrap" };
   if (!caKey) {
-    if (bundle && !anyClient) return { kind: "write", steps: [{ write: "ca-key" }], why: "a root was imported without its key" };
+    if (bundle && !anyClient)
+      return { kind: "write", steps: [{ write: "ca-key" }], why: "a root was imported without its key" };
     return lostKey();
   }
-  const missingKeys: Step[] = clients.filter((client) => !client.key).map(({ role }) => ({ write: "client-key", role }));
+  const missingKeys: Step[] = clients
+    .filter((client) => !client.key)
+    .map(({ role }) => ({ write: "client-key", role }));
   if (!bundle) {
     const root: Step = { write: "ca-cert", key: caKey, keep: [] };
     return { kind: "write", steps: [root, ...missingKeys], why: "the root certificate is missing" };
@@ -141,14 +144,19 @@ function parseBundle(text: string): Certificate[] {
   const bundle = parseCertificates(text);
   const roots = rootsOf(bundle);
   for (const certificate of bundle) {
-    const isCross = certificate.isCa && !roots.includes(certificate) && roots.some((root) => root.keyId === certificate.keyId);
+    const isCross =
+      certificate.isCa && !roots.includes(certificate) && roots.some((root) => root.keyId === certificate.keyId);
     const problem = isCross ? undefined : rootProblem(certificate);
     if (problem) throw new Error(problem);
   }
   return bundle;
 }
 
-function parsed<T>(readings: ReadonlyMap<SecretName, Reading>, name: SecretName, parse: (text: string) => T): T | undefined {
+function parsed<T>(
+  readings: ReadonlyMap<SecretName, Reading>,
+  name: SecretName,
+  parse: (text: string) => T,
+): T | undefined {
   const reading = readings.get(name);
   if (!reading || reading.state === "absent") return undefined;
   if (reading.state === "deleted") {

@@ -9,18 +9,32 @@ export type DeclaredFlags = Readonly<Record<string, { type: "string" | "boolean"
  * @throws Failure 2 naming the argument, with the nearest flag as a suggestion
  */
 export function checkArguments(command: string, args: readonly string[], declared: DeclaredFlags): void {
-  const { tokens } = parseArgs({ args: [...args], options: declared, strict: false, allowPositionals: true, tokens: true });
+  const { tokens } = parseArgs({
+    args: [...args],
+    options: declared,
+    strict: false,
+    allowPositionals: true,
+    tokens: true,
+  });
   const help = `see joblet-certs ${command} --help`;
   const seen = new Set<string>();
   for (const token of tokens) {
     if (token.kind === "positional") {
-      throw new Failure(ExitCode.usage, `unexpected argument ${JSON.stringify(token.value)}`, `${command} takes flags only; ${help}`);
+      throw new Failure(
+        ExitCode.usage,
+        `unexpected argument ${JSON.stringify(token.value)}`,
+        `${command} takes flags only; ${help}`,
+      );
     }
     if (token.kind === "option-terminator") continue;
     const flag = declared[token.name];
     if (!flag || !token.rawName.startsWith("--")) {
       const near = nearest(token.name, Object.keys(declared));
-      throw new Failure(ExitCode.usage, `unknown flag ${token.rawName}`, near ? `did you mean --${near}? ${help}` : help);
+      throw new Failure(
+        ExitCode.usage,
+        `unknown flag ${token.rawName}`,
+        near ? `did you mean --${near}? ${help}` : help,
+      );
     }
     if (seen.has(token.name)) throw new Failure(ExitCode.usage, `--${token.name} is given twice`, "give it once");
     seen.add(token.name);
@@ -28,10 +42,18 @@ export function checkArguments(command: string, args: readonly string[], declare
       throw new Failure(ExitCode.usage, `--${token.name} needs a value`, `--${token.name}=VALUE; ${help}`);
     }
     if (flag.type === "string" && !token.inlineValue && token.value?.startsWith("--")) {
-      throw new Failure(ExitCode.usage, `--${token.name} needs a value, not ${token.value}`, `--${token.name}=VALUE; ${help}`);
+      throw new Failure(
+        ExitCode.usage,
+        `--${token.name} needs a value, not ${token.value}`,
+        `--${token.name}=VALUE; ${help}`,
+      );
     }
     if (flag.type === "boolean" && token.value !== undefined) {
-      throw new Failure(ExitCode.usage, `--${token.name} takes no value, but has ${JSON.stringify(token.value)}`, `leave it away; ${help}`);
+      throw new Failure(
+        ExitCode.usage,
+        `--${token.name} takes no value, but has ${JSON.stringify(token.value)}`,
+        `leave it away; ${help}`,
+      );
     }
   }
 }

@@ -44,9 +44,16 @@ export async function dispatch(
 function findCommand(word: string): CommandInfo {
   const command = COMMANDS.find(({ name }) => name === word);
   if (command) return command;
-  const near = nearest(word, COMMANDS.map(({ name }) => name));
+  const near = nearest(
+    word,
+    COMMANDS.map(({ name }) => name),
+  );
   const known = `commands are ${COMMANDS.map(({ name }) => name).join(", ")}; see joblet-certs --help`;
-  throw new Failure(ExitCode.usage, `unknown command ${JSON.stringify(word)}`, near ? `did you mean ${near}? ${known}` : known);
+  throw new Failure(
+    ExitCode.usage,
+    `unknown command ${JSON.stringify(word)}`,
+    near ? `did you mean ${near}? ${known}` : known,
+  );
 }
 
 /** `--secrets-manager` alone means true. */

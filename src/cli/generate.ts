@@ -1,8 +1,8 @@
 import { resolve } from "node:path";
 import { ExitCode, Failure } from "../errors.ts";
 import { hostAddresses, primaryAddress } from "../host/addresses.ts";
-import { directoryExists, followed } from "../host/files.ts";
 import { isEc2 } from "../host/ec2.ts";
+import { directoryExists, followed } from "../host/files.ts";
 import { isUnspecified, parseName, type SubjectAltName } from "../pki/names.ts";
 import { type EmbeddedRequest, provisionEmbedded } from "../provision/embedded.ts";
 import { withHostLock } from "../provision/host-lock.ts";
@@ -28,7 +28,10 @@ export async function generate(invocation: Invocation): Promise<number> {
     const mode = decideMode(settings, invocation.calledAs);
     const installation = readInstallation(paths, settings.resetConfig?.value ?? false, (text) => output.warn(text));
     requireOffline(mode, installation.record?.data.outcome.kind === "shared", settings.isEc2?.value);
-    const request = { ...toRequest(paths, settings, invocation, now), explicitOffline: mode.explicit && mode.mode === "false" };
+    const request = {
+      ...toRequest(paths, settings, invocation, now),
+      explicitOffline: mode.explicit && mode.mode === "false",
+    };
     request.settings = recordedMode(settings, settingsToRecord(settings, recorded));
     const outcome = await provisionEmbedded(installation, request, {
       info: (text) => output.info(text),
@@ -62,7 +65,9 @@ function requireOffline({ mode }: Mode, inFleet: boolean, onEc2: boolean | undef
   if (mode === "false" || (mode === "auto" && !inFleet && !isEc2(onEc2))) return;
   throw new Failure(
     ExitCode.usage,
-    mode === "true" ? "this release cannot use AWS Secrets Manager yet" : "this host runs on EC2, and this release cannot use AWS Secrets Manager yet",
+    mode === "true"
+      ? "this release cannot use AWS Secrets Manager yet"
+      : "this host runs on EC2, and this release cannot use AWS Secrets Manager yet",
     "give --offline to make certificates for this host alone",
   );
 }
@@ -73,9 +78,12 @@ function toRequest(paths: Paths, settings: Settings, { output }: Invocation, now
   const configured = typeof address === "object" ? address : undefined;
   const host = configured?.value ?? primaryAddress(addresses) ?? "localhost";
   const { names, internalIp, publicIp, domain } = settings;
-  const additional = [names?.value, internalIp?.value, publicIp?.value, domain?.value].flat().filter((name) => name !== undefined);
+  const additional = [names?.value, internalIp?.value, publicIp?.value, domain?.value]
+    .flat()
+    .filter((name) => name !== undefined);
   const usable = additional.filter((name) => {
-    if (isUnspecified(name)) output.warn(`${name.value} is a bind address that nobody can dial; it is left out of the certificate`);
+    if (isUnspecified(name))
+      output.warn(`${name.value} is a bind address that nobody can dial; it is left out of the certificate`);
     return !isUnspecified(name);
   });
   return {
@@ -90,7 +98,9 @@ function toRequest(paths: Paths, settings: Settings, { output }: Invocation, now
     explicitHost: configured !== undefined && settings.address?.origin !== "record",
     port: settings.port?.value,
     names: [...(configured ? [configured] : []), ...usable],
-    hostNames: addresses.map(({ address: text }) => parseName(text)).filter((name): name is SubjectAltName => name !== undefined),
+    hostNames: addresses
+      .map(({ address: text }) => parseName(text))
+      .filter((name): name is SubjectAltName => name !== undefined),
     force: settings.forceRegenerate?.value ?? false,
     discardCaKey: settings.discardCaKey?.value ?? false,
     explicitOffline: false,

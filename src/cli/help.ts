@@ -27,11 +27,16 @@ export function commandHelp(command: CommandInfo): string {
     ["", command.description.split("\n")],
     ["USAGE", [`joblet-certs ${command.name} [FLAGS]`]],
     ["EXAMPLES", command.examples.flatMap(([line, effect]) => [line, `    ${effect}`])],
-    ["FLAGS", [...flags.flatMap(describe), ...columns(Object.entries(COMMON_FLAGS).map(([flag, help]) => [`--${flag}`, help]))]],
+    [
+      "FLAGS",
+      [...flags.flatMap(describe), ...columns(Object.entries(COMMON_FLAGS).map(([flag, help]) => [`--${flag}`, help]))],
+    ],
     [
       "ENVIRONMENT",
       columns([
-        ...flags.flatMap(({ variables, flag }) => variables.map((name): [string, string] => [name, `the same as --${flag}`])),
+        ...flags.flatMap(({ variables, flag }) =>
+          variables.map((name): [string, string] => [name, `the same as --${flag}`]),
+        ),
         ...variablesOnly.flatMap(({ variables, help }) => variables.map((name): [string, string] => [name, help])),
       ]),
     ],
@@ -52,6 +57,9 @@ function columns(rows: readonly (readonly [string, string])[]): string[] {
 function sections(parts: readonly (readonly [title: string, lines: readonly string[]])[]): string {
   return parts
     .filter(([title, lines]) => title !== "" || lines.length > 0)
-    .map(([title, lines]) => `${title === "" ? "" : `${title}\n`}${lines.map((line) => (title === "" ? `${line}\n` : `  ${line}\n`)).join("")}`)
+    .map(
+      ([title, lines]) =>
+        `${title === "" ? "" : `${title}\n`}${lines.map((line) => (title === "" ? `${line}\n` : `  ${line}\n`)).join("")}`,
+    )
     .join("\n");
 }

@@ -27,11 +27,11 @@ export function decideMode(settings: Settings, calledAs: string | undefined): Mo
 export function recordedMode(settings: Settings, record: Record<string, string>): Record<string, string> {
   const { mode, offline, caDir } = settings;
   const result = { ...record };
-  if (offline?.value) result["mode"] = "false";
+  if (offline?.value) result.mode = "false";
   // A later run may be started from anywhere.
-  if (isNew(caDir) && caDir) result["caDir"] = resolve(caDir.value);
-  if (isNew(mode) && mode?.value !== "false" && !isNew(caDir)) delete result["caDir"];
-  if (isNew(caDir) && !isNew(mode)) delete result["mode"];
+  if (isNew(caDir) && caDir) result.caDir = resolve(caDir.value);
+  if (isNew(mode) && mode?.value !== "false" && !isNew(caDir)) delete result.caDir;
+  if (isNew(caDir) && !isNew(mode)) delete result.mode;
   return result;
 }
 

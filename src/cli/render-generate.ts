@@ -13,7 +13,9 @@ const SOON = 30 * 86_400_000;
 export function reportEvent(output: Output, event: AuthorityEvent): void {
   if (event.event === "issued") {
     const { serial, fingerprint, issuer, notAfter } = event.certificate;
-    output.info(`issued: ${event.role}, serial ${serial}, SHA-256 ${fingerprint}, issuer ${issuer}, expires ${day(notAfter)}`);
+    output.info(
+      `issued: ${event.role}, serial ${serial}, SHA-256 ${fingerprint}, issuer ${issuer}, expires ${day(notAfter)}`,
+    );
   } else if (event.event === "repairing") {
     output.info(`completing the stored set: ${event.why}`);
   } else {
@@ -60,17 +62,22 @@ function renderSummary(output: Output, paths: Paths, request: EmbeddedRequest, o
   if (request.discardCaKey) output.info("the CA key was discarded: no more certificates can be issued from this CA");
   output.info("");
   output.info("Next: systemctl restart joblet   (it reads its certificates at start only)");
-  output.info(`Client file: ${paths.clientConfig}   (copy it to ~/.rnx/rnx-config.yml where rnx runs; it holds a private key)`);
+  output.info(
+    `Client file: ${paths.clientConfig}   (copy it to ~/.rnx/rnx-config.yml where rnx runs; it holds a private key)`,
+  );
 }
 
 function warnOfExpiry(output: Output, { acquired: { set }, server }: Issued): void {
   const now = Date.now();
   const warn = (what: string, certificate: Certificate, remedy: string) => {
-    if (certificate.notAfter - now < SOON) output.warn(`the ${what} expires on ${day(certificate.notAfter)}: ${remedy}`);
+    if (certificate.notAfter - now < SOON)
+      output.warn(`the ${what} expires on ${day(certificate.notAfter)}: ${remedy}`);
   };
   warn("CA", set.issuer, "replace it with joblet-certs generate --force-regenerate, and hand out client files anew");
-  for (const [role, { leaf }] of set.clients) warn(`client certificate for ${role}`, leaf, "joblet-certs generate reissues it once it has expired");
-  if (server.leaf.notAfter < set.issuer.notAfter) warn("server certificate", server.leaf, "renew it with joblet-certs generate");
+  for (const [role, { leaf }] of set.clients)
+    warn(`client certificate for ${role}`, leaf, "joblet-certs generate reissues it once it has expired");
+  if (server.leaf.notAfter < set.issuer.notAfter)
+    warn("server certificate", server.leaf, "renew it with joblet-certs generate");
 }
 
 function documentOf(paths: Paths, request: EmbeddedRequest, outcome: Issued): Record<string, unknown> {

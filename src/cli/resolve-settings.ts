@@ -23,7 +23,10 @@ export function resolveSettings(
 }
 
 /** The settings that go into the record: what it held, and over it what was given in this run. */
-export function settingsToRecord(settings: Settings, recorded: Readonly<Record<string, string>>): Record<string, string> {
+export function settingsToRecord(
+  settings: Settings,
+  recorded: Readonly<Record<string, string>>,
+): Record<string, string> {
   const result: Record<string, string> = { ...recorded };
   for (const [name, given] of Object.entries(settings)) {
     if (SETTINGS[name as SettingName].remembered && given.origin !== "record") result[name] = given.text;
@@ -51,5 +54,9 @@ function lookUp(
 function read(setting: Setting<unknown>, text: string, origin: Origin, source: string): Given<unknown> {
   const result = setting.type.parse(text);
   if ("value" in result) return { value: result.value, origin, text };
-  throw new Failure(ExitCode.usage, `${source}: ${JSON.stringify(result.rejected)} is not acceptable`, `give ${setting.type.accepted}`);
+  throw new Failure(
+    ExitCode.usage,
+    `${source}: ${JSON.stringify(result.rejected)} is not acceptable`,
+    `give ${setting.type.accepted}`,
+  );
 }

@@ -1,5 +1,5 @@
-import * as values from "./values.ts";
 import type { ValueType } from "./values.ts";
+import * as values from "./values.ts";
 
 /** One setting: how it is given, read, remembered and explained. */
 export interface Setting<T> {

@@ -45,7 +45,9 @@ export const keyType: ValueType<KeyType> = oneOf(KEY_TYPES);
 export const path = single("a path", (text) => (text === "" || text.includes("\0") ? undefined : text));
 export const port = integer(1, 65_535);
 export const days = integer(1, 3650);
-export const roles: ValueType<Role[]> = list(`a comma-separated list of ${ROLES.join(", ")}`, (text) => (isRole(text) ? text : undefined));
+export const roles: ValueType<Role[]> = list(`a comma-separated list of ${ROLES.join(", ")}`, (text) =>
+  isRole(text) ? text : undefined,
+);
 
 const NAME_FORM = "host names, IPv4 or IPv6 addresses";
 export const names: ValueType<SubjectAltName[]> = list(`a comma-separated list of ${NAME_FORM}`, parseName);
@@ -55,11 +57,14 @@ export const ipAddress = single("an IPv4 or IPv6 address", (text) => {
 });
 
 /** What clients dial. A bind address stands for "detect it". */
-export const address = single<SubjectAltName | "detect">("one host name, IPv4 or IPv6 address, without a port", (text) => {
-  const name = parseName(text);
-  if (!name || name.value.startsWith("*")) return undefined;
-  return isUnspecified(name) ? "detect" : name;
-});
+export const address = single<SubjectAltName | "detect">(
+  "one host name, IPv4 or IPv6 address, without a port",
+  (text) => {
+    const name = parseName(text);
+    if (!name || name.value.startsWith("*")) return undefined;
+    return isUnspecified(name) ? "detect" : name;
+  },
+);
 
 function integer(least: number, most: number): ValueType<number> {
   return single(`a whole number from ${least} to ${most}`, (text) => {

@@ -1,6 +1,6 @@
 import { ExitCode, Failure } from "../errors.ts";
-import { proveInstalled } from "../provision/prove-installed.ts";
 import { pathsOf, readInstallation } from "../provision/installation.ts";
+import { proveInstalled } from "../provision/prove-installed.ts";
 import { certificateFacts } from "./certificate-facts.ts";
 import { requireClock } from "./clock.ts";
 import type { Invocation } from "./commands.ts";
@@ -15,7 +15,8 @@ export async function verify({ flags, environment, output }: Invocation): Promis
   const installation = readInstallation(paths, false, (text) => output.warn(text));
   if (!installation.server?.config?.serverCert || !installation.client) {
     const missing = installation.server?.config?.serverCert ? paths.clientConfig : paths.serverConfig;
-    const what = installation.server && !installation.server.config?.serverCert ? "holds no certificate" : "does not exist";
+    const what =
+      installation.server && !installation.server.config?.serverCert ? "holds no certificate" : "does not exist";
     throw new Failure(ExitCode.files, `${missing} ${what}`, "run joblet-certs generate first");
   }
   const { checks, skipped, serverLeaf } = await proveInstalled(installation, now, crypto);

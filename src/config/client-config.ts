@@ -1,7 +1,7 @@
 import { isMap, isScalar } from "yaml";
 import { joinHostPort, splitHostPort } from "../pki/names.ts";
-import { type Changes, editYaml } from "./yaml-edit.ts";
 import { mapAt, parseYaml, stringAt, type YamlFile } from "./yaml-document.ts";
+import { type Changes, editYaml } from "./yaml-edit.ts";
 
 /** One node of `rnx-config.yml`: a server and the credentials for it. PEM texts as they stand there. */
 export interface ClientNode {
@@ -44,7 +44,9 @@ const REPAIR = "move it away to have it made anew";
 /** @throws Failure 7 when the file is not a usable mapping */
 export function readClientConfig(path: string, text: string): ClientConfig {
   const file = parseYaml(path, text, REPAIR);
-  const names = (mapAt(file, ["nodes"])?.items ?? []).flatMap((pair) => (isScalar(pair.key) ? [String(pair.key.value)] : []));
+  const names = (mapAt(file, ["nodes"])?.items ?? []).flatMap((pair) =>
+    isScalar(pair.key) ? [String(pair.key.value)] : [],
+  );
   const nodes = names.filter((name) => mapAt(file, ["nodes", name])).map((name) => readNode(file, name));
   return { file, nodes, defaultNode: pickDefault(file, names) };
 }
@@ -53,7 +55,12 @@ export function readClientConfig(path: string, text: string): ClientConfig {
 export function newClientConfig(path: string, node: Omit<NodeUpdate, "name" | "host" | "port">): ClientConfig {
   const empty = parseYaml(path, 'version: "3.0"\n', REPAIR);
   const nodes: Changes = {
-    [DEFAULT_NAME]: { address: { quoted: node.address }, nodeId: { quoted: node.nodeId }, isDefault: { plain: true }, ...blocks(node.credentials) },
+    [DEFAULT_NAME]: {
+      address: { quoted: node.address },
+      nodeId: { quoted: node.nodeId },
+      isDefault: { plain: true },
+      ...blocks(node.credentials),
+    },
   };
   const made = editYaml(empty, { nodes }, REPAIR);
   return readClientConfig(path, made.text);
@@ -102,7 +109,14 @@ function blocks({ cert, key, ca }: ClientCredentials): Changes {
 
 function readNode(file: YamlFile, name: string): ClientNode {
   const text = (key: string) => stringAt(file, ["nodes", name, key]);
-  return { name, address: text("address"), nodeId: text("nodeId"), cert: text("cert"), key: text("key"), ca: text("ca") };
+  return {
+    name,
+    address: text("address"),
+    nodeId: text("nodeId"),
+    cert: text("cert"),
+    key: text("key"),
+    ca: text("ca"),
+  };
 }
 
 /** The one with `isDefault: true`, else the one named `default`, else the only one. */

@@ -1,7 +1,7 @@
 import { isScalar } from "yaml";
+import { mapAt, parseYaml, salvageString, stringAt, type YamlFile } from "./yaml-document.ts";
 import type { Changes } from "./yaml-edit.ts";
 import { editYaml } from "./yaml-edit.ts";
-import { mapAt, parseYaml, salvageString, stringAt, type YamlFile } from "./yaml-document.ts";
 
 /** Joblet's `joblet-config.yml`: what this program reads of it. PEM texts as they stand there. */
 export interface ServerConfig {
@@ -66,8 +66,8 @@ export function salvageServerConfig(text: string): Omit<ServerConfig, "file" | "
 /** The same file with new credentials; everything else stays byte for byte. */
 export function updateServerConfig(config: ServerConfig, update: ServerConfigUpdate): ServerConfig {
   const server: Changes = {};
-  if (hasNoNodeId(config)) server["nodeId"] = { quoted: update.nodeId };
-  if (update.port !== undefined) server["port"] = { plain: update.port };
+  if (hasNoNodeId(config)) server.nodeId = { quoted: update.nodeId };
+  if (update.port !== undefined) server.port = { plain: update.port };
   const changes: Changes = {
     ...(Object.keys(server).length > 0 ? { server } : {}),
     security: {

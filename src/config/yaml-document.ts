@@ -1,4 +1,13 @@
-import { type Document, isMap, isScalar, LineCounter, type Pair, parseAllDocuments, type ParsedNode, type YAMLMap } from "yaml";
+import {
+  type Document,
+  isMap,
+  isScalar,
+  LineCounter,
+  type Pair,
+  type ParsedNode,
+  parseAllDocuments,
+  type YAMLMap,
+} from "yaml";
 import { ExitCode, Failure } from "../errors.ts";
 
 /** A configuration file that was parsed and found to be one mapping. */
@@ -24,13 +33,25 @@ export function parseYaml(path: string, text: string, repair: string): YamlFile 
   if (error) {
     const { line, col } = lines.linePos(error.pos[0]);
     const reason = (error.message.split("\n")[0] ?? "").replace(/ at line \d+, column \d+:?$/, "");
-    throw new Failure(ExitCode.files, `${path} is not valid YAML: line ${line}, column ${col}: ${reason}`, `mend it, or ${repair}`);
+    throw new Failure(
+      ExitCode.files,
+      `${path} is not valid YAML: line ${line}, column ${col}: ${reason}`,
+      `mend it, or ${repair}`,
+    );
   }
   if (documents.length > 1) {
-    throw new Failure(ExitCode.files, `${path} holds more than one YAML document; Joblet reads only the first`, `keep one, or ${repair}`);
+    throw new Failure(
+      ExitCode.files,
+      `${path} holds more than one YAML document; Joblet reads only the first`,
+      `keep one, or ${repair}`,
+    );
   }
   if (!document || !isMap(document.contents)) {
-    throw new Failure(ExitCode.files, `${path} is not a YAML mapping`, `put Joblet's configuration there, or ${repair}`);
+    throw new Failure(
+      ExitCode.files,
+      `${path} is not a YAML mapping`,
+      `put Joblet's configuration there, or ${repair}`,
+    );
   }
   return { path, text, document, root: document.contents };
 }

@@ -57,14 +57,24 @@ function editMap(map: YAMLMap, changes: Changes, style: Style, path: string[], f
     else if (isMap(pair.value)) splices.push(...editMap(pair.value, change, style, [...path, key], file));
     else if (isEmpty(pair.value)) splices.push(...fillEmpty(map, pair, change, style));
     else {
-      throw new Failure(ExitCode.files, `${[...path, key].join(".")} in ${file} is not a mapping`, "make it one, or remove it");
+      throw new Failure(
+        ExitCode.files,
+        `${[...path, key].join(".")} in ${file} is not a mapping`,
+        "make it one, or remove it",
+      );
     }
   }
-  if (Object.keys(missing).length > 0) splices.push(map.flow ? appendFlow(map, missing, style) : appendBlock(map, missing, style));
+  if (Object.keys(missing).length > 0)
+    splices.push(map.flow ? appendFlow(map, missing, style) : appendBlock(map, missing, style));
   return splices;
 }
 
-function replaceValue(map: YAMLMap, pair: Pair<ParsedNode, ParsedNode | null>, value: NewValue, style: Style): Splice[] {
+function replaceValue(
+  map: YAMLMap,
+  pair: Pair<ParsedNode, ParsedNode | null>,
+  value: NewValue,
+  style: Style,
+): Splice[] {
   const node = pair.value;
   if (isScalar(node) && sameValue(node.value, value)) return [];
   const position = valuePosition(pair, style);
@@ -128,7 +138,10 @@ function appendFlow(map: YAMLMap, changes: Changes, style: Style): Splice {
 }
 
 /** Where the value stands, without its anchor or tag; for an absent value the place behind the colon. */
-function valuePosition(pair: Pair<ParsedNode, ParsedNode | null>, style: Style): { start: number; end: number; lead: string } {
+function valuePosition(
+  pair: Pair<ParsedNode, ParsedNode | null>,
+  style: Style,
+): { start: number; end: number; lead: string } {
   const node = pair.value;
   if (node?.range && node.range[1] > node.range[0]) return { start: node.range[0], end: node.range[1], lead: "" };
   const from = pair.key.range[1];
@@ -227,7 +240,9 @@ function inline(value: NewValue): string {
 }
 
 function inlineMap(changes: Changes): string {
-  const entries = Object.entries(changes).map(([key, value]) => `${key}: ${isNewValue(value) ? inline(value) : inlineMap(value)}`);
+  const entries = Object.entries(changes).map(
+    ([key, value]) => `${key}: ${isNewValue(value) ? inline(value) : inlineMap(value)}`,
+  );
   return `{${entries.join(", ")}}`;
 }
 

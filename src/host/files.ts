@@ -46,10 +46,18 @@ export function readHostFile(path: string): HostFile | undefined {
   try {
     const stat = fstatSync(descriptor);
     if (!stat.isFile()) {
-      throw new Failure(ExitCode.files, `${path} is ${kindOf(stat)}, not a file`, "move it out of the way, then run again");
+      throw new Failure(
+        ExitCode.files,
+        `${path} is ${kindOf(stat)}, not a file`,
+        "move it out of the way, then run again",
+      );
     }
     if (stat.size > MAX_BYTES) {
-      throw new Failure(ExitCode.files, `${path} has ${stat.size} bytes; at most ${MAX_BYTES} are read`, "check whether it is the right file");
+      throw new Failure(
+        ExitCode.files,
+        `${path} has ${stat.size} bytes; at most ${MAX_BYTES} are read`,
+        "check whether it is the right file",
+      );
     }
     return { text: decodeUtf8(readFileSync(descriptor), path), mode: stat.mode & 0o7777, uid: stat.uid, gid: stat.gid };
   } catch (error) {
@@ -69,7 +77,11 @@ export interface StagedFile {
  * Writes the new content beside the target: the owner's alone from its first byte, on disk before this returns. Its
  * name is the same in every run, so that what a killed run leaves behind is overwritten by the next. Needs the lock.
  */
-export function stageFile(target: string, text: string, keep: { mode: number; uid?: number; gid?: number }): StagedFile {
+export function stageFile(
+  target: string,
+  text: string,
+  keep: { mode: number; uid?: number; gid?: number },
+): StagedFile {
   const temporary = join(dirname(target), `.${basename(target)}.joblet-certs-new`);
   try {
     rmSync(temporary, { force: true });
@@ -180,7 +192,11 @@ export function directoryExists(path: string): boolean {
 function checkDirectory(path: string, stat: Stats): void {
   if (stat.isSymbolicLink()) throw symbolicLink(path);
   if (!stat.isDirectory()) {
-    throw new Failure(ExitCode.files, `${path} is ${kindOf(stat)}, not a directory`, "move it out of the way, then run again");
+    throw new Failure(
+      ExitCode.files,
+      `${path} is ${kindOf(stat)}, not a directory`,
+      "move it out of the way, then run again",
+    );
   }
   const caller = process.geteuid?.() ?? 0;
   if (stat.uid !== 0 && stat.uid !== caller) {
@@ -212,7 +228,11 @@ function lstat(path: string): Stats | undefined {
 /** A system error as an expected failure: what was attempted, where, and a remedy by error code. */
 export function fileFailure(action: string, path: string, error: unknown): Failure {
   const code = codeOf(error);
-  return new Failure(ExitCode.files, `cannot ${action} ${path}: ${REASONS[code] ?? messageOf(error)}`, remedyFor(code, path));
+  return new Failure(
+    ExitCode.files,
+    `cannot ${action} ${path}: ${REASONS[code] ?? messageOf(error)}`,
+    remedyFor(code, path),
+  );
 }
 
 const REASONS: Record<string, string> = {
@@ -229,7 +249,8 @@ const REASONS: Record<string, string> = {
 
 function remedyFor(code: string, path: string): string {
   if (code === "EACCES" || code === "EPERM") return "run as root, or give JOBLET_HOME a directory of your own";
-  if (code === "ENOSPC" || code === "EDQUOT") return `free some space on the file system of ${dirname(path)}, then run again`;
+  if (code === "ENOSPC" || code === "EDQUOT")
+    return `free some space on the file system of ${dirname(path)}, then run again`;
   if (code === "EROFS") return `mount it writable, or set JOBLET_HOME to a directory that is`;
   return "check the path, then run again";
 }
@@ -254,6 +275,10 @@ function decodeUtf8(bytes: Buffer, path: string): string {
   try {
     return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
   } catch {
-    throw new Failure(ExitCode.files, `${path} is not UTF-8 text`, "convert it to UTF-8, or remove it to have it made anew");
+    throw new Failure(
+      ExitCode.files,
+      `${path} is not UTF-8 text`,
+      "convert it to UTF-8, or remove it to have it made anew",
+    );
   }
 }

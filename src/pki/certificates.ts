@@ -88,7 +88,9 @@ export function parseCertificate(der: Uint8Array): Certificate {
 export function isIssuedBy(child: Certificate, parent: Certificate): boolean {
   try {
     const [signed, signer] = [child, parent].map(({ der }) => new X509Certificate(Buffer.from(der)));
-    return signed !== undefined && signer !== undefined && signed.checkIssued(signer) && signed.verify(signer.publicKey);
+    return (
+      signed !== undefined && signer !== undefined && signed.checkIssued(signer) && signed.verify(signer.publicKey)
+    );
   } catch {
     return false;
   }

@@ -45,7 +45,9 @@ export async function issueCertificate(request: IssueRequest): Promise<Certifica
   ];
   if (profile.extendedKeyUsage) extensions.push(new x509.ExtendedKeyUsageExtension([profile.extendedKeyUsage]));
   if (request.names?.length) {
-    extensions.push(new x509.SubjectAlternativeNameExtension(request.names.map(({ type, value }) => ({ type, value }))));
+    extensions.push(
+      new x509.SubjectAlternativeNameExtension(request.names.map(({ type, value }) => ({ type, value }))),
+    );
   }
   const issued = await x509.X509CertificateGenerator.create(
     {
@@ -85,7 +87,9 @@ function keyIdOf(certificate: x509.X509Certificate): string | undefined {
 const LIBRARY_FORMS = new Map<string, x509.X509Certificate>();
 
 function libraryForm(certificate: Certificate): x509.X509Certificate {
-  return LIBRARY_FORMS.get(certificate.fingerprint) ?? new x509.X509Certificate(certificate.der as Uint8Array<ArrayBuffer>);
+  return (
+    LIBRARY_FORMS.get(certificate.fingerprint) ?? new x509.X509Certificate(certificate.der as Uint8Array<ArrayBuffer>)
+  );
 }
 
 /** 127 random bits, positive (RFC 5280 section 4.1.2.2 wants at most 20 octets). Hex. */

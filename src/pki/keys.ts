@@ -25,9 +25,9 @@ export interface PrivateKey {
 }
 
 const CURVES: Record<string, KeyAlgorithm> = {
-  "prime256v1": { key: { name: "ECDSA", namedCurve: "P-256" }, hash: "SHA-256" },
-  "secp384r1": { key: { name: "ECDSA", namedCurve: "P-384" }, hash: "SHA-384" },
-  "secp521r1": { key: { name: "ECDSA", namedCurve: "P-521" }, hash: "SHA-512" },
+  prime256v1: { key: { name: "ECDSA", namedCurve: "P-256" }, hash: "SHA-256" },
+  secp384r1: { key: { name: "ECDSA", namedCurve: "P-384" }, hash: "SHA-384" },
+  secp521r1: { key: { name: "ECDSA", namedCurve: "P-521" }, hash: "SHA-512" },
 };
 const RSA: KeyAlgorithm = { key: { name: "RSASSA-PKCS1-v1_5", hash: "SHA-256" }, hash: "SHA-256" };
 
@@ -41,7 +41,10 @@ const GENERATION = {
 
 /** A new key. Randomness comes from the given WebCrypto. */
 export async function generateKey(type: KeyType, crypto: Crypto): Promise<PrivateKey> {
-  const pair = await crypto.subtle.generateKey(GENERATION[type] as typeof GENERATION["ec-p256"], true, ["sign", "verify"]);
+  const pair = await crypto.subtle.generateKey(GENERATION[type] as (typeof GENERATION)["ec-p256"], true, [
+    "sign",
+    "verify",
+  ]);
   const pkcs8 = new Uint8Array(await crypto.subtle.exportKey("pkcs8", pair.privateKey));
   return fromKeyObject(createPrivateKey({ key: Buffer.from(pkcs8), format: "der", type: "pkcs8" }));
 }

@@ -35,6 +35,9 @@ export function readPem(text: string): PemBlock[] {
 
 /** One PEM block with 64-character lines and a final line feed, as RFC 7468 section 3 asks of generators. */
 export function writePem(label: string, der: Uint8Array): string {
-  const body = Buffer.from(der).toString("base64").match(/.{1,64}/g) ?? [];
+  const body =
+    Buffer.from(der)
+      .toString("base64")
+      .match(/.{1,64}/g) ?? [];
   return `-----BEGIN ${label}-----\n${body.join("\n")}\n-----END ${label}-----\n`;
 }

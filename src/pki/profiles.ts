@@ -1,5 +1,5 @@
-import type { KeyAlgorithm } from "./keys.ts";
 import { CLIENT_AUTH, SERVER_AUTH } from "./certificates.ts";
+import type { KeyAlgorithm } from "./keys.ts";
 
 /** What one kind of certificate contains. The table below is the whole policy; `issue.ts` carries it out. */
 export interface Profile {

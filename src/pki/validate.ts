@@ -71,9 +71,13 @@ export function identityProblems(
   if (role !== undefined && leaf.units[0] !== role) {
     problems.push({ kind: "role", text: `the certificate is for the role ${leaf.units[0] ?? "(none)"}, not ${role}` });
   }
-  for (const [what, certificate] of [["certificate", leaf], ["issuing root", root]] as const) {
+  for (const [what, certificate] of [
+    ["certificate", leaf],
+    ["issuing root", root],
+  ] as const) {
     if (!certificate) continue;
-    if (certificate.notAfter < now) problems.push({ kind: "expired", text: `the ${what} expired on ${day(certificate.notAfter)}` });
+    if (certificate.notAfter < now)
+      problems.push({ kind: "expired", text: `the ${what} expired on ${day(certificate.notAfter)}` });
     if (certificate.notBefore > now) {
       problems.push({ kind: "not-yet-valid", text: `the ${what} is not valid before ${day(certificate.notBefore)}` });
     }

@@ -107,7 +107,13 @@ function composeClient(
   if (file) return refreshNodes(context, file, "ours", role, roles);
   const { address, nodeId } = context;
   const made = newClientConfig(path, { address, nodeId, credentials: credentials(context, role) });
-  const config = roles.length === 0 ? made : updateClientConfig(made, roles.map((name) => nodeUpdate(context, name, name)));
+  const config =
+    roles.length === 0
+      ? made
+      : updateClientConfig(
+          made,
+          roles.map((name) => nodeUpdate(context, name, name)),
+        );
   return { path, config, nodes: config.nodes.map((node) => node.name), existing: undefined };
 }
 

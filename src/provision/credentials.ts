@@ -1,7 +1,7 @@
-import type { ClientFile, Installation } from "./installation.ts";
 import type { ClientNode } from "../config/client-config.ts";
 import type { Certificate } from "../pki/certificates.ts";
 import { type Identity, identityProblems, issuerOf, type Problem, parseIdentity, parseRoots } from "../pki/validate.ts";
+import type { ClientFile, Installation } from "./installation.ts";
 
 /** The credentials of a node as they are on disk, parsed; undefined when they are missing or cannot be read. */
 export function nodeIdentity(node: ClientNode): Identity | undefined {
@@ -78,7 +78,8 @@ export function judgeInstalled(installation: Installation, now: number): Install
     for (const node of ownedNodes(client, roots, "ours")) {
       const where = `node ${node.name} of ${client.path}`;
       const identity = nodeIdentity(node);
-      if (!identity) problems.push({ where, problem: { kind: "unreadable", text: "its certificate or key cannot be read" } });
+      if (!identity)
+        problems.push({ where, problem: { kind: "unreadable", text: "its certificate or key cannot be read" } });
       else problems.push(...identityProblems(identity, "client", roots, now).map((problem) => ({ where, problem })));
     }
   }

@@ -1,7 +1,7 @@
+import { join } from "node:path";
 import { type Acquired, type AuthorityEvent, acquire, replaceAll } from "../authority/acquire.ts";
 import { issueServerCertificate, type ServerIdentity } from "../authority/server-certificate.ts";
 import { generationOf, rootsOf, type SharedSet } from "../authority/shared-set.ts";
-import { join } from "node:path";
 import { ExitCode, Failure } from "../errors.ts";
 import { ensureDirectory } from "../host/files.ts";
 import { takeLock } from "../host/lock.ts";
@@ -16,7 +16,7 @@ import { type Installation, readTemplate } from "./installation.ts";
 import { type Keeping, whatToKeep } from "./keep.ts";
 import { type Proof, proveComposition } from "./prove.ts";
 import { type Published, preparePublication } from "./publish.ts";
-import { type RolePlan, planRoles } from "./roles.ts";
+import { planRoles, type RolePlan } from "./roles.ts";
 
 /** What a host is to get, from a set in a directory. */
 export interface EmbeddedRequest {
@@ -100,7 +100,12 @@ async function provisionLocked(
 
   let committed = false;
   try {
-    const authority = { ...request, store, roles: roles.stored, report: (event: AuthorityEvent) => report.event(event) };
+    const authority = {
+      ...request,
+      store,
+      roles: roles.stored,
+      report: (event: AuthorityEvent) => report.event(event),
+    };
     const why = "FORCE_REGENERATE was given";
     const acquired = request.force && !store.isEmpty() ? await replaceAll(authority, why) : await acquire(authority);
     requirePlausibleClock(acquired.set.issuer, request.now);
@@ -109,9 +114,18 @@ async function provisionLocked(
     report.event({ event: "issued", role: "server", certificate: server.leaf });
     const proofs = await proveComposition(composition, request.now);
     const generation = generationOf(acquired.set.bundle, acquired.set.clients.values());
-    const record = { version: 1, settings: { ...request.settings }, outcome: { kind: "embedded", generation } } as const;
+    const record = {
+      version: 1,
+      settings: { ...request.settings },
+      outcome: { kind: "embedded", generation },
+    } as const;
     store.flush();
-    const publication = preparePublication(installation, composition, record, generationChanges(installation, composition));
+    const publication = preparePublication(
+      installation,
+      composition,
+      record,
+      generationChanges(installation, composition),
+    );
     committed = true;
     const published = publication.commit();
     if (request.discardCaKey) store.remove();

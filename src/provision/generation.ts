@@ -5,7 +5,8 @@ import type { Installation } from "./installation.ts";
 /** Whether publishing would change the roots or a client certificate of what is installed. A first install does not. */
 export function generationChanges(installation: Installation, composition: Composition): boolean {
   const { server } = installation;
-  if (server?.caCert !== undefined && rootPrints(server.caCert) !== rootPrints(composition.server.config.caCert ?? "")) return true;
+  if (server?.caCert !== undefined && rootPrints(server.caCert) !== rootPrints(composition.server.config.caCert ?? ""))
+    return true;
   const before = [installation.client, ...installation.roleFiles.values(), installation.systemClient];
   return composition.clients.some(({ path, config }) => {
     const nodes = before.find((file) => file?.path === path)?.config.nodes ?? [];

@@ -10,7 +10,10 @@ import type { Paths } from "./installation.ts";
  * removed again when the work fails before anything is in them.
  */
 export async function withHostLock<T>(paths: Paths, onWait: () => void, work: () => Promise<T>): Promise<T> {
-  const made = [...makeHome(paths.home), ...(ensureDirectory(paths.configDirectory, 0o755) ? [paths.configDirectory] : [])];
+  const made = [
+    ...makeHome(paths.home),
+    ...(ensureDirectory(paths.configDirectory, 0o755) ? [paths.configDirectory] : []),
+  ];
   try {
     const lock = takeLock(paths.lock, onWait);
     try {
@@ -39,7 +42,11 @@ function makeHome(path: string): string[] {
     }
     return [...parents, path];
   }
-  throw new Failure(ExitCode.files, `${path} is not a directory`, "set JOBLET_HOME (or --home) to the directory of the installation");
+  throw new Failure(
+    ExitCode.files,
+    `${path} is not a directory`,
+    "set JOBLET_HOME (or --home) to the directory of the installation",
+  );
 }
 
 function removeIfEmpty(path: string): void {

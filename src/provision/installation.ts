@@ -2,7 +2,12 @@ import { readdirSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { type ClientConfig, readClientConfig } from "../config/client-config.ts";
 import { type HostRecord, readRecord } from "../config/record.ts";
-import { BUILT_IN_TEMPLATE, readServerConfig, salvageServerConfig, type ServerConfig } from "../config/server-config.ts";
+import {
+  BUILT_IN_TEMPLATE,
+  readServerConfig,
+  type ServerConfig,
+  salvageServerConfig,
+} from "../config/server-config.ts";
 import { Failure } from "../errors.ts";
 import { directoryExists, fileFailure, followed, type HostFile, readHostFile } from "../host/files.ts";
 import type { Certificate } from "../pki/certificates.ts";

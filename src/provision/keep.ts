@@ -4,9 +4,9 @@ import { CA_KEY } from "../authority/secrets.ts";
 import { ExitCode, Failure } from "../errors.ts";
 import type { Certificate } from "../pki/certificates.ts";
 import type { SubjectAltName } from "../pki/names.ts";
-import type { EmbeddedRequest, Reporter } from "./embedded.ts";
 import type { InstalledState } from "./credentials.ts";
 import { ownedNodes, roleOf } from "./credentials.ts";
+import type { EmbeddedRequest, Reporter } from "./embedded.ts";
 import type { Installation } from "./installation.ts";
 import type { RolePlan } from "./roles.ts";
 
@@ -39,7 +39,8 @@ export function whatToKeep(
     }
     return { reason: "this host shares its certificates with a fleet; --offline makes it leave" };
   }
-  if (request.force || !empty || !state.hasServer || existsSync(join(installation.paths.caDirectory, CA_KEY))) return undefined;
+  if (request.force || !empty || !state.hasServer || existsSync(join(installation.paths.caDirectory, CA_KEY)))
+    return undefined;
   if (fault) {
     report.warn(
       `${fault.where}: ${fault.problem.text}; the CA key is not on this host, so a new CA is made: client files handed out before stop working`,
@@ -54,7 +55,9 @@ export function whatToKeep(
     );
   }
   for (const text of shortcomings(installation, request.names, state.serverLeaf, roles)) report.warn(text);
-  return { reason: "the certificates are valid and the CA key is not on this host; FORCE_REGENERATE=true replaces them" };
+  return {
+    reason: "the certificates are valid and the CA key is not on this host; FORCE_REGENERATE=true replaces them",
+  };
 }
 
 /** What cannot be put right without the CA key. */
@@ -69,7 +72,8 @@ function shortcomings(
   const files = [...(installation.client ? [installation.client] : []), ...installation.roleFiles.values()];
   const present = new Set(files.flatMap((file) => ownedNodes(file, installation.roots, "ours").map(roleOf)));
   const absent = roles.shown.filter((role) => !present.has(role));
-  const remedy = "it cannot be added without the CA key; FORCE_REGENERATE=true makes a new set, and client files change";
+  const remedy =
+    "it cannot be added without the CA key; FORCE_REGENERATE=true makes a new set, and client files change";
   return [
     ...missing.map((name) => `the server certificate does not hold the name ${name}: ${remedy}`),
     ...absent.map((role) => `there is no client certificate for the role ${role}: ${remedy}`),

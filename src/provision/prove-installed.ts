@@ -1,6 +1,6 @@
+import type { Certificate } from "../pki/certificates.ts";
 import { issueCertificate } from "../pki/issue.ts";
 import { generateKey } from "../pki/keys.ts";
-import type { Certificate } from "../pki/certificates.ts";
 import { identityProblems, parseIdentity } from "../pki/validate.ts";
 import { type ClientSide, handshakes } from "../tls/handshake.ts";
 import { ownedNodes } from "./credentials.ts";
@@ -39,7 +39,9 @@ export async function proveInstalled(installation: Installation, now: number, cr
   const { check, leaf } = checkServer(server, installation.roots, now);
   const proofs = config ? await proveNodes(config, owned) : [];
   const strangers = await turnedAway(server, now, crypto);
-  const admitted = proofs.map(({ node, path, ok, problem }) => result(`node ${node} of ${path}: handshake`, ok, problem));
+  const admitted = proofs.map(({ node, path, ok, problem }) =>
+    result(`node ${node} of ${path}: handshake`, ok, problem),
+  );
   return { checks: [check, ...admitted, ...strangers], skipped, serverLeaf: leaf };
 }
 
@@ -56,14 +58,21 @@ function checkServer(
   try {
     const identity = parseIdentity(cert, key);
     const problems = identityProblems(identity, "server", roots, now);
-    return { check: result(what, problems.length === 0, problems.map(({ text }) => text).join("; ")), leaf: identity.leaf };
+    return {
+      check: result(what, problems.length === 0, problems.map(({ text }) => text).join("; ")),
+      leaf: identity.leaf,
+    };
   } catch (error) {
     return { check: result(what, false, (error as Error).message), leaf: undefined };
   }
 }
 
 /** A client without a certificate, and one of a CA made up for the purpose, must be refused by the server. */
-async function turnedAway(server: { cert: string; key: string; ca: string }, now: number, crypto: Crypto): Promise<Check[]> {
+async function turnedAway(
+  server: { cert: string; key: string; ca: string },
+  now: number,
+  crypto: Crypto,
+): Promise<Check[]> {
   const key = await generateKey("ec-p256", crypto);
   const root = await issueCertificate({ profile: "root", subjectKey: key, issuer: { key }, now, crypto });
   const issuer = { key, certificate: root };
@@ -73,7 +82,10 @@ async function turnedAway(server: { cert: string; key: string; ca: string }, now
     ["a client without a certificate is turned away", { ca }],
     ["a client of another CA is turned away", { ca, cert: leaf.pem, key: key.pem }],
   ];
-  const results = await handshakes(server, strangers.map(([, side]) => side));
+  const results = await handshakes(
+    server,
+    strangers.map(([, side]) => side),
+  );
   return strangers.map(([what], index) => {
     const { ok = true, rejectedByServer = false, problem } = results[index] ?? {};
     // Only the server's own refusal counts: a handshake can fail for reasons that say nothing about the client.

@@ -1,5 +1,13 @@
 import { type HostRecord, writeRecord } from "../config/record.ts";
-import { commitFiles, discardStaged, type HostFile, readHostFile, type StagedFile, setMode, stageFile } from "../host/files.ts";
+import {
+  commitFiles,
+  discardStaged,
+  type HostFile,
+  readHostFile,
+  type StagedFile,
+  setMode,
+  stageFile,
+} from "../host/files.ts";
 import type { Composition } from "./compose.ts";
 import { type Installation, SYSTEM_CLIENT_CONFIG } from "./installation.ts";
 
@@ -80,7 +88,11 @@ function targetsOf(installation: Installation, composition: Composition, record:
     existing: composition.server.existing,
     mode: PRIVATE,
   };
-  return [...clients, server, { path: paths.record, text: writeRecord(record), existing: installation.record?.host, mode: PRIVATE }];
+  return [
+    ...clients,
+    server,
+    { path: paths.record, text: writeRecord(record), existing: installation.record?.host, mode: PRIVATE },
+  ];
 }
 
 type Keep = { mode: number; uid?: number; gid?: number };

@@ -4,7 +4,14 @@ import type { SecretName } from "../authority/secrets.ts";
 import type { Reading, Selector, Store, WriteResult } from "../authority/store.ts";
 import { contentToken, nextToken } from "../authority/tokens.ts";
 import { codeOf } from "../errors.ts";
-import { directoryExists, ensureDirectory, fileFailure, readHostFile, syncDirectory, writeNewFile } from "../host/files.ts";
+import {
+  directoryExists,
+  ensureDirectory,
+  fileFailure,
+  readHostFile,
+  syncDirectory,
+  writeNewFile,
+} from "../host/files.ts";
 
 /**
  * The shared set as plain files that openssl can read:
@@ -99,7 +106,9 @@ export class DirectoryStore implements Store {
   #current(name: SecretName): { id: string; value: string } | undefined {
     const file = readHostFile(this.locate(name));
     if (!file) return undefined;
-    const id = this.#versionsOf(name).find((version) => readHostFile(this.#versionPath(name, version))?.text === file.text);
+    const id = this.#versionsOf(name).find(
+      (version) => readHostFile(this.#versionPath(name, version))?.text === file.text,
+    );
     // A file that somebody put there by hand is a version of its own, named after its content.
     return { id: id ?? contentToken(file.text), value: file.text };
   }
