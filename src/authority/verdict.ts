@@ -49,12 +49,12 @@ class Unusable extends Error {
 }
 
 function judgeParsed(round: Round, { roles, now, fullName }: Judging): Verdict {
-  const caKey = parsed(round.current, CA_KEY, parsePrivateKey);
-  const bundle = parsed(round.current, CA_CERT, parseBundle);
+  const caKey = parsed(round.current, CA_KEY, parsePrivateKey, fullName);
+  const bundle = parsed(round.current, CA_CERT, parseBundle, fullName);
   const clients = roles.map((role) => ({
     role,
-    key: parsed(round.current, clientKeyName(role), parsePrivateKey),
-    certificates: parsed(round.current, clientCertName(role), parseCertificates),
+    key: parsed(round.current, clientKeyName(role), parsePrivateKey, fullName),
+    certificates: parsed(round.current, clientCertName(role), parseCertificates, fullName),
   }));
   const anyClient = clients.some((client) => client.key || client.certificates);
 
@@ -110,7 +110,7 @@ function withoutIssuer(
 ): Verdict {
   if (!round.previous.has(CA_KEY)) return { kind: "look-back", secrets: [CA_KEY] };
   const keep = roots.filter((root) => root.notAfter >= now);
-  const previousKey = parsed(round.previous, CA_KEY, parsePrivateKey);
+  const previousKey = parsed(round.previous, CA_KEY, parsePrivateKey, fullName);
   const previousRoot = previousKey && roots.find((root) => root.keyId === previousKey.id);
   if (previousKey && previousRoot) {
     const step: Step = { write: "ca-cert", key, keep };
@@ -156,6 +156,7 @@ function parsed<T>(
   readings: ReadonlyMap<SecretName, Reading>,
   name: SecretName,
   parse: (text: string) => T,
+  fullName: Judging["fullName"],
 ): T | undefined {
   const reading = readings.get(name);
   if (!reading || reading.state === "absent") return undefined;
@@ -164,7 +165,7 @@ function parsed<T>(
       kind: "invalid",
       secret: name,
       problem: "is scheduled for deletion",
-      remedy: "bring it back with: aws secretsmanager restore-secret --secret-id",
+      remedy: `bring it back with: aws secretsmanager restore-secret --secret-id ${fullName(name)}`,
     });
   }
   try {

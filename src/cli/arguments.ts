@@ -27,7 +27,7 @@ export function checkArguments(command: string, args: readonly string[], declare
       );
     }
     if (token.kind === "option-terminator") continue;
-    const flag = declared[token.name];
+    const flag = Object.hasOwn(declared, token.name) ? declared[token.name] : undefined;
     if (!flag || !token.rawName.startsWith("--")) {
       const near = nearest(token.name, Object.keys(declared));
       throw new Failure(

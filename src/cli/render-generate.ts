@@ -3,7 +3,7 @@ import { CA_CERT, clientCertName } from "../authority/secrets.ts";
 import type { Certificate } from "../pki/certificates.ts";
 import { day } from "../pki/validate.ts";
 import type { EmbeddedOutcome, EmbeddedRequest, Issued } from "../provision/embedded.ts";
-import type { Paths } from "../provision/installation.ts";
+import { type Paths, SYSTEM_CLIENT_CONFIG } from "../provision/installation.ts";
 import { certificateFacts } from "./certificate-facts.ts";
 import type { Output } from "./output.ts";
 
@@ -42,6 +42,11 @@ export function renderOutcome(output: Output, paths: Paths, request: EmbeddedReq
     return;
   }
   warnOfExpiry(output, outcome);
+  for (const { path, existing } of outcome.composition.clients) {
+    if (path === SYSTEM_CLIENT_CONFIG && existing && (existing.mode & 0o004) !== 0) {
+      output.warn(`${path} holds a private key that every user of this host can read; restrict it: chmod 0640 ${path}`);
+    }
+  }
   renderSummary(output, paths, request, outcome);
   output.result(documentOf(paths, request, outcome));
 }

@@ -43,7 +43,10 @@ const REPAIR = "move it away to have it made anew";
 
 /** @throws Failure 7 when the file is not a usable mapping */
 export function readClientConfig(path: string, text: string): ClientConfig {
-  const file = parseYaml(path, text, REPAIR);
+  return fromFile(parseYaml(path, text, REPAIR));
+}
+
+function fromFile(file: YamlFile): ClientConfig {
   const names = (mapAt(file, ["nodes"])?.items ?? []).flatMap((pair) =>
     isScalar(pair.key) ? [String(pair.key.value)] : [],
   );
@@ -62,8 +65,7 @@ export function newClientConfig(path: string, node: Omit<NodeUpdate, "name" | "h
       ...blocks(node.credentials),
     },
   };
-  const made = editYaml(empty, { nodes }, REPAIR);
-  return readClientConfig(path, made.text);
+  return fromFile(editYaml(empty, { nodes }, REPAIR));
 }
 
 /**
@@ -71,7 +73,8 @@ export function newClientConfig(path: string, node: Omit<NodeUpdate, "name" | "h
  * and is written down where adding nodes would undo it.
  */
 export function updateClientConfig(config: ClientConfig, updates: readonly NodeUpdate[]): ClientConfig {
-  const nodes: Record<string, Changes> = {};
+  // Without a prototype: a node may have any name.
+  const nodes: Record<string, Changes> = Object.create(null);
   for (const update of updates) {
     const existing = config.nodes.find((node) => node.name === update.name);
     nodes[update.name] = existing ? changesTo(existing, update) : newNode(update);
@@ -82,7 +85,7 @@ export function updateClientConfig(config: ClientConfig, updates: readonly NodeU
     nodes[choice] = { ...nodes[choice], isDefault: { plain: true } };
   }
   const edited = editYaml(config.file, { nodes }, REPAIR);
-  return edited === config.file ? config : readClientConfig(edited.path, edited.text);
+  return edited === config.file ? config : fromFile(edited);
 }
 
 function changesTo(node: ClientNode, update: NodeUpdate): Changes {

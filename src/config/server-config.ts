@@ -41,7 +41,10 @@ state:
 
 /** @throws Failure 7 when the file is not a usable mapping */
 export function readServerConfig(path: string, text: string): ServerConfig {
-  const file = parseYaml(path, text, REPAIR);
+  return fromFile(parseYaml(path, text, REPAIR));
+}
+
+function fromFile(file: YamlFile): ServerConfig {
   const port = Number(stringAt(file, ["server", "port"]));
   return {
     file,
@@ -77,7 +80,7 @@ export function updateServerConfig(config: ServerConfig, update: ServerConfigUpd
     },
   };
   const edited = editYaml(config.file, changes, REPAIR);
-  return edited === config.file ? config : readServerConfig(edited.path, edited.text);
+  return edited === config.file ? config : fromFile(edited);
 }
 
 /** Missing, null or empty. A number or anything else that somebody wrote there is theirs. */

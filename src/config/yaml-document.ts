@@ -6,9 +6,10 @@ import {
   type Pair,
   type ParsedNode,
   parseAllDocuments,
+  visit,
   type YAMLMap,
 } from "yaml";
-import { ExitCode, Failure } from "../errors.ts";
+import { ExitCode, Failure, messageOf } from "../errors.ts";
 
 /** A configuration file that was parsed and found to be one mapping. */
 export interface YamlFile {
@@ -53,7 +54,28 @@ export function parseYaml(path: string, text: string, repair: string): YamlFile 
       `put Joblet's configuration there, or ${repair}`,
     );
   }
+  const unresolved = aliasProblem(document);
+  if (unresolved)
+    throw new Failure(ExitCode.files, `${path} is not valid YAML: ${unresolved}`, `mend it, or ${repair}`);
   return { path, text, document, root: document.contents };
+}
+
+/** Aliases without an anchor, and those that multiply beyond all measure, show only when they are resolved. */
+function aliasProblem(document: Document.Parsed): string | undefined {
+  let found = false;
+  visit(document, {
+    Alias() {
+      found = true;
+      return visit.BREAK;
+    },
+  });
+  if (!found) return undefined;
+  try {
+    document.toJS({ mapAsMap: true });
+    return undefined;
+  } catch (error) {
+    return messageOf(error);
+  }
 }
 
 /** The pair with this key, in block or flow style, quoted or not. */

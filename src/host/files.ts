@@ -31,9 +31,10 @@ const MAX_BYTES = 16 * 1024 * 1024;
 
 /**
  * Reads a UTF-8 text file; undefined when there is none. Symbolic links are not followed.
+ * @param decoding `lossy`: bytes that are not UTF-8 are no error; for files that are about to be replaced
  * @throws Failure 7 for anything that is not a readable regular file
  */
-export function readHostFile(path: string): HostFile | undefined {
+export function readHostFile(path: string, decoding: "strict" | "lossy" = "strict"): HostFile | undefined {
   let descriptor: number;
   try {
     // O_NONBLOCK: a FIFO in its place must not hang a boot.
@@ -59,7 +60,12 @@ export function readHostFile(path: string): HostFile | undefined {
         "check whether it is the right file",
       );
     }
-    return { text: decodeUtf8(readFileSync(descriptor), path), mode: stat.mode & 0o7777, uid: stat.uid, gid: stat.gid };
+    return {
+      text: decodeUtf8(readFileSync(descriptor), path, decoding),
+      mode: stat.mode & 0o7777,
+      uid: stat.uid,
+      gid: stat.gid,
+    };
   } catch (error) {
     throw error instanceof Failure ? error : fileFailure("read", path, error);
   } finally {
@@ -87,14 +93,17 @@ export function stageFile(
     rmSync(temporary, { force: true });
     writeNewFile(temporary, text, keep);
   } catch (error) {
-    rmSync(temporary, { force: true });
-    throw fileFailure("write", target, error);
+    removeQuietly(temporary);
+    throw fileFailure("write", `${target} by way of ${temporary}`, error);
   }
   return { target, temporary };
 }
 
-/** Puts staged files in place, in the given order, and makes the renames durable. */
-export function commitFiles(staged: readonly StagedFile[]): void {
+/**
+ * Puts staged files in place, in the given order.
+ * @param durable `later`: the caller flushes the directories itself before anything relies on the renames
+ */
+export function commitFiles(staged: readonly StagedFile[], durable: "now" | "later" = "now"): void {
   for (const { target, temporary } of staged) {
     try {
       renameSync(temporary, target);
@@ -102,11 +111,21 @@ export function commitFiles(staged: readonly StagedFile[]): void {
       throw fileFailure("replace", target, error);
     }
   }
+  if (durable === "later") return;
   for (const directory of new Set(staged.map(({ target }) => dirname(target)))) syncDirectory(directory);
 }
 
 export function discardStaged(staged: readonly StagedFile[]): void {
-  for (const { temporary } of staged) rmSync(temporary, { force: true });
+  for (const { temporary } of staged) removeQuietly(temporary);
+}
+
+/** For clean-up after a failure, which must not hide that failure. */
+export function removeQuietly(path: string): void {
+  try {
+    rmSync(path, { force: true });
+  } catch {
+    // The failure that is being reported names the path.
+  }
 }
 
 /** Creates a file that must not exist yet, with its final mode and owner, and flushes it. */
@@ -271,9 +290,9 @@ function kindOf(stat: Stats): string {
   return "a device";
 }
 
-function decodeUtf8(bytes: Buffer, path: string): string {
+function decodeUtf8(bytes: Buffer, path: string, decoding: "strict" | "lossy"): string {
   try {
-    return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
+    return new TextDecoder("utf-8", { fatal: decoding === "strict", ignoreBOM: true }).decode(bytes);
   } catch {
     throw new Failure(
       ExitCode.files,

@@ -119,7 +119,7 @@ export function readTemplate(paths: Paths): ServerConfig {
 }
 
 function readServer(path: string, reset: boolean): InstalledServer | undefined {
-  const host = readHostFile(path);
+  const host = readHostFile(path, reset ? "lossy" : "strict");
   if (!host) return undefined;
   if (reset) return { host, config: undefined, ...salvageServerConfig(host.text) };
   const config = readServerConfig(path, host.text);

@@ -1,14 +1,17 @@
-import { existsSync, linkSync, readdirSync, renameSync, rmSync } from "node:fs";
+import { existsSync, linkSync, readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import type { SecretName } from "../authority/secrets.ts";
 import type { Reading, Selector, Store, WriteResult } from "../authority/store.ts";
 import { contentToken, nextToken } from "../authority/tokens.ts";
-import { codeOf } from "../errors.ts";
+import { codeOf, Failure } from "../errors.ts";
 import {
+  commitFiles,
   directoryExists,
   ensureDirectory,
   fileFailure,
   readHostFile,
+  removeQuietly,
+  stageFile,
   syncDirectory,
   writeNewFile,
 } from "../host/files.ts";
@@ -17,8 +20,9 @@ import {
  * The shared set as plain files that openssl can read:
  *
  *     ca-key                  the current value
- *     versions/ca-key.<id>    every version, the current one included; never changed once made
- *     .ca-key.<id>.new        a version on its way: linked into versions/ (which settles who wins), then renamed into place
+ *     versions/ca-key.<id>    every version, the current one included, as files of their own; never changed once made
+ *     .ca-key.<id>.new        a version on its way: linked into versions/, which settles who wins, and removed when a
+ *                             copy of it has become the current value
  *
  * A `.new` file whose version exists is a write that was killed before it became current: it is rolled forward when the
  * store is opened. A version that exists without one, and is not current, was set aside by an operator who put an older
@@ -34,7 +38,10 @@ export class DirectoryStore implements Store {
   /** Opens the directory, which need not exist yet, and finishes what a killed run began. */
   static open(path: string): DirectoryStore {
     const store = new DirectoryStore(path);
-    if (directoryExists(path)) store.#recover();
+    if (directoryExists(path)) {
+      directoryExists(store.#versions);
+      store.#recover();
+    }
     return store;
   }
 
@@ -79,6 +86,7 @@ export class DirectoryStore implements Store {
   }
 
   async supersede(name: SecretName, token: string, value: string): Promise<WriteResult> {
+    this.#keepHandPlaced(name);
     return this.#write(name, token, value);
   }
 
@@ -139,22 +147,36 @@ export class DirectoryStore implements Store {
       writeNewFile(temporary, value, { mode: 0o600 });
       linkSync(temporary, version);
     } catch (error) {
-      rmSync(temporary, { force: true });
+      removeQuietly(temporary);
       if (codeOf(error) === "EEXIST") return this.#repeats(name, id, value) ? "written" : "refused";
       throw fileFailure("write", this.locate(name), error);
     }
-    this.#dirty = true;
     // From here on the write has won; if this fails, the next to open the store finishes it.
-    this.#promote(name, temporary);
+    this.#promote(name, temporary, value);
     return "written";
   }
 
-  #promote(name: SecretName, temporary: string): void {
+  /** A copy, so that a value edited in place leaves its version as it was. */
+  #promote(name: SecretName, temporary: string, value: string): void {
+    this.#dirty = true;
     try {
-      renameSync(temporary, this.locate(name));
+      commitFiles([stageFile(this.locate(name), value, { mode: 0o600 })], "later");
+      rmSync(temporary);
     } catch (error) {
-      throw fileFailure("replace", this.locate(name), error);
+      throw error instanceof Failure ? error : fileFailure("replace", this.locate(name), error);
     }
+  }
+
+  /** A value that somebody put in place by hand becomes a version before it is superseded, or it would be lost. */
+  #keepHandPlaced(name: SecretName): void {
+    const current = this.#current(name);
+    if (!current) return;
+    const version = this.#versionPath(name, current.id);
+    if (existsSync(version)) return;
+    ensureDirectory(this.#versions, 0o700);
+    const { target, temporary } = stageFile(version, current.value, { mode: 0o600 });
+    commitFiles([{ target, temporary }], "later");
+    this.#dirty = true;
   }
 
   #recover(): void {
@@ -164,7 +186,7 @@ export class DirectoryStore implements Store {
       const [, name = "", id = ""] = match;
       const temporary = join(this.path, file);
       const linked = readHostFile(this.#versionPath(name, id));
-      if (linked && linked.text === readHostFile(temporary)?.text) this.#promote(name, temporary);
+      if (linked && linked.text === readHostFile(temporary)?.text) this.#promote(name, temporary, linked.text);
       else rmSync(temporary, { force: true });
       this.#dirty = true;
     }

@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { connect as connectSocket } from "node:net";
-import { connect, createServer, type TLSSocket } from "node:tls";
+import { connect, createServer, type Server, type TLSSocket } from "node:tls";
 import { codeOf, messageOf } from "../errors.ts";
 
 /** PEM texts of one side of a connection, exactly as they stand in the file that it will be configured by. */
@@ -35,20 +35,10 @@ const CLIENT_REFUSED = /^(?:CERT_|UNABLE_TO_|SELF_SIGNED|DEPTH_ZERO|INVALID_|PAT
 export async function handshakes(server: Side, clients: readonly ClientSide[]): Promise<HandshakeResult[]> {
   const path = `\0joblet-certs-${randomUUID()}`;
   const rejections: string[] = [];
-  // tls.createServer, not https: the latter does not expose the peer's certificate in this runtime.
-  const listener = createServer(
-    { ...server, requestCert: true, rejectUnauthorized: true, minVersion: "TLSv1.3" },
-    (socket: TLSSocket) => {
-      socket.on("error", () => {});
-      socket.end(socket.authorized ? GREETING : "");
-    },
-  );
-  listener.on("tlsClientError", (error) => rejections.push(describe(error)));
+  let listener: Server | undefined;
   try {
-    await new Promise<void>((resolve, reject) => {
-      listener.once("error", reject);
-      listener.listen({ path }, resolve);
-    });
+    // A certificate and key that do not fit are refused here, before any connection.
+    listener = await listen(server, path, (reason) => rejections.push(reason));
     const results: HandshakeResult[] = [];
     for (const client of clients) {
       const result = await dial(path, client);
@@ -61,8 +51,24 @@ export async function handshakes(server: Side, clients: readonly ClientSide[]): 
     const problem = messageOf(error);
     return clients.map(() => ({ ok: false, problem }));
   } finally {
-    listener.close();
+    listener?.close();
   }
+}
+
+function listen(server: Side, path: string, onRejection: (reason: string) => void): Promise<Server> {
+  return new Promise((resolve, reject) => {
+    // tls.createServer, not https: the latter does not expose the peer's certificate in this runtime.
+    const listener = createServer(
+      { ...server, requestCert: true, rejectUnauthorized: true, minVersion: "TLSv1.3" },
+      (socket: TLSSocket) => {
+        socket.on("error", () => {});
+        socket.end(socket.authorized ? GREETING : "");
+      },
+    );
+    listener.on("tlsClientError", (error) => onRejection(describe(error)));
+    listener.once("error", reject);
+    listener.listen({ path }, () => resolve(listener));
+  });
 }
 
 /** In TLS 1.3 the client finishes first: only data from the server shows that it accepted the client's certificate. */
