@@ -1,8 +1,8 @@
 import { resolve } from "node:path";
 import { ExitCode, Failure } from "../errors.ts";
 import { hostAddresses, primaryAddress } from "../host/addresses.ts";
+import { directoryExists, followed } from "../host/directories.ts";
 import { isEc2 } from "../host/ec2.ts";
-import { directoryExists, followed } from "../host/files.ts";
 import { isUnspecified, parseName, type SubjectAltName } from "../pki/names.ts";
 import { type EmbeddedRequest, provisionEmbedded } from "../provision/embedded.ts";
 import { withHostLock } from "../provision/host-lock.ts";

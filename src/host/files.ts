@@ -5,18 +5,16 @@ import {
   fchownSync,
   fstatSync,
   fsyncSync,
-  lstatSync,
-  mkdirSync,
   openSync,
   readFileSync,
-  realpathSync,
   renameSync,
   rmSync,
-  type Stats,
   writeFileSync,
 } from "node:fs";
 import { basename, dirname, join } from "node:path";
-import { codeOf, ExitCode, Failure, messageOf } from "../errors.ts";
+import { codeOf, ExitCode, Failure } from "../errors.ts";
+import { syncDirectory } from "./directories.ts";
+import { fileFailure, kindOf, symbolicLink } from "./file-failure.ts";
 
 /** A file as it was read, with what has to be kept when it is written again. */
 export interface HostFile {
@@ -157,137 +155,6 @@ export function setMode(path: string, mode: number): void {
   } catch (error) {
     throw fileFailure("change the mode of", path, error);
   }
-}
-
-export function syncDirectory(path: string): void {
-  const descriptor = openSync(path, constants.O_RDONLY | constants.O_DIRECTORY);
-  try {
-    fsyncSync(descriptor);
-  } finally {
-    closeSync(descriptor);
-  }
-}
-
-/**
- * Makes sure that a directory is there (created with `mode` whatever the umask) and that nobody but root and the caller
- * owns it or may write to it: whoever may write there can swap the files. True when it was made.
- */
-export function ensureDirectory(path: string, mode: number): boolean {
-  const stat = lstat(path);
-  if (stat) {
-    checkDirectory(path, stat);
-    return false;
-  }
-  try {
-    mkdirSync(path, { mode });
-    const descriptor = openSync(path, constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW);
-    try {
-      fchmodSync(descriptor, mode);
-    } finally {
-      closeSync(descriptor);
-    }
-  } catch (error) {
-    throw fileFailure("make the directory", path, error);
-  }
-  return true;
-}
-
-/** The path with symbolic links resolved, for paths that may hold them; itself where it does not exist yet. */
-export function followed(path: string): string {
-  try {
-    return realpathSync(path);
-  } catch {
-    return path;
-  }
-}
-
-/** Refuses a directory that is none, is a symbolic link, or is in other hands. False when it does not exist. */
-export function directoryExists(path: string): boolean {
-  const stat = lstat(path);
-  if (stat) checkDirectory(path, stat);
-  return stat !== undefined;
-}
-
-function checkDirectory(path: string, stat: Stats): void {
-  if (stat.isSymbolicLink()) throw symbolicLink(path);
-  if (!stat.isDirectory()) {
-    throw new Failure(
-      ExitCode.files,
-      `${path} is ${kindOf(stat)}, not a directory`,
-      "move it out of the way, then run again",
-    );
-  }
-  const caller = process.geteuid?.() ?? 0;
-  if (stat.uid !== 0 && stat.uid !== caller) {
-    throw new Failure(
-      ExitCode.files,
-      `${path} belongs to user ${stat.uid}, who could replace the files in it`,
-      `make it root's: chown ${caller} ${path}`,
-    );
-  }
-  if ((stat.mode & 0o022) !== 0) {
-    const mode = (stat.mode & 0o777).toString(8).padStart(4, "0");
-    throw new Failure(
-      ExitCode.files,
-      `${path} has mode ${mode}: others may write to it and replace the files in it`,
-      `take that away: chmod go-w ${path}`,
-    );
-  }
-}
-
-function lstat(path: string): Stats | undefined {
-  try {
-    return lstatSync(path);
-  } catch (error) {
-    if (codeOf(error) === "ENOENT") return undefined;
-    throw fileFailure("look at", path, error);
-  }
-}
-
-/** A system error as an expected failure: what was attempted, where, and a remedy by error code. */
-export function fileFailure(action: string, path: string, error: unknown): Failure {
-  const code = codeOf(error);
-  return new Failure(
-    ExitCode.files,
-    `cannot ${action} ${path}: ${REASONS[code] ?? messageOf(error)}`,
-    remedyFor(code, path),
-  );
-}
-
-const REASONS: Record<string, string> = {
-  EACCES: "permission denied",
-  EPERM: "operation not permitted",
-  ENOSPC: "no space left on the device",
-  EDQUOT: "the disk quota is used up",
-  EROFS: "the file system is read-only",
-  ENOTDIR: "a part of the path is not a directory",
-  EISDIR: "it is a directory",
-  EIO: "input/output error",
-  EFBIG: "the file size limit is reached",
-};
-
-function remedyFor(code: string, path: string): string {
-  if (code === "EACCES" || code === "EPERM") return "run as root, or give JOBLET_HOME a directory of your own";
-  if (code === "ENOSPC" || code === "EDQUOT")
-    return `free some space on the file system of ${dirname(path)}, then run again`;
-  if (code === "EROFS") return `mount it writable, or set JOBLET_HOME to a directory that is`;
-  return "check the path, then run again";
-}
-
-function symbolicLink(path: string): Failure {
-  return new Failure(
-    ExitCode.files,
-    `${path} is a symbolic link, which is not followed below JOBLET_HOME`,
-    "replace it by what it points to (JOBLET_HOME itself may be a link)",
-  );
-}
-
-function kindOf(stat: Stats): string {
-  if (stat.isDirectory()) return "a directory";
-  if (stat.isFIFO()) return "a FIFO";
-  if (stat.isSocket()) return "a socket";
-  if (stat.isFile()) return "a file";
-  return "a device";
 }
 
 function decodeUtf8(bytes: Buffer, path: string, decoding: "strict" | "lossy"): string {

@@ -2,7 +2,7 @@ import { Database } from "bun:sqlite";
 import { closeSync, constants, existsSync, openSync, readdirSync, readlinkSync, realpathSync, rmSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { codeOf, ExitCode, Failure } from "../errors.ts";
-import { fileFailure } from "./files.ts";
+import { fileFailure } from "./file-failure.ts";
 
 export interface Lock {
   release(): void;

@@ -3,7 +3,7 @@ import { type Acquired, type AuthorityEvent, acquire, replaceAll } from "../auth
 import { issueServerCertificate, type ServerIdentity } from "../authority/server-certificate.ts";
 import { generationOf, rootsOf, type SharedSet } from "../authority/shared-set.ts";
 import { ExitCode, Failure } from "../errors.ts";
-import { ensureDirectory } from "../host/files.ts";
+import { ensureDirectory } from "../host/directories.ts";
 import { takeLock } from "../host/lock.ts";
 import type { Certificate } from "../pki/certificates.ts";
 import type { KeyType } from "../pki/key-types.ts";

@@ -1,7 +1,8 @@
 import { chmodSync, mkdirSync, rmdirSync, statSync } from "node:fs";
 import { dirname } from "node:path";
 import { codeOf, ExitCode, Failure } from "../errors.ts";
-import { ensureDirectory, fileFailure } from "../host/files.ts";
+import { ensureDirectory } from "../host/directories.ts";
+import { fileFailure } from "../host/file-failure.ts";
 import { takeLock } from "../host/lock.ts";
 import type { Paths } from "./installation.ts";
 

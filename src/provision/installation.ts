@@ -9,7 +9,9 @@ import {
   salvageServerConfig,
 } from "../config/server-config.ts";
 import { Failure } from "../errors.ts";
-import { directoryExists, fileFailure, followed, type HostFile, readHostFile } from "../host/files.ts";
+import { directoryExists, followed } from "../host/directories.ts";
+import { fileFailure } from "../host/file-failure.ts";
+import { type HostFile, readHostFile } from "../host/files.ts";
 import type { Certificate } from "../pki/certificates.ts";
 import { parseRoots } from "../pki/validate.ts";
 

@@ -4,17 +4,9 @@ import type { SecretName } from "../authority/secrets.ts";
 import type { Reading, Selector, Store, WriteResult } from "../authority/store.ts";
 import { contentToken, nextToken } from "../authority/tokens.ts";
 import { codeOf, Failure } from "../errors.ts";
-import {
-  commitFiles,
-  directoryExists,
-  ensureDirectory,
-  fileFailure,
-  readHostFile,
-  removeQuietly,
-  stageFile,
-  syncDirectory,
-  writeNewFile,
-} from "../host/files.ts";
+import { directoryExists, ensureDirectory, syncDirectory } from "../host/directories.ts";
+import { fileFailure } from "../host/file-failure.ts";
+import { commitFiles, readHostFile, removeQuietly, stageFile, writeNewFile } from "../host/files.ts";
 
 /**
  * The shared set as plain files that openssl can read:
