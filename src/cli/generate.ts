@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import { resolve } from "node:path";
 import { ExitCode, Failure } from "../errors.ts";
 import { hostAddresses, primaryAddress } from "../host/addresses.ts";
@@ -57,7 +58,7 @@ function lookBeforeTouching(paths: Paths, settings: Settings): void {
       "give one of them",
     );
   }
-  if (!directoryExists(paths.configDirectory)) readTemplate(paths);
+  if (!directoryExists(paths.configDirectory) && existsSync(paths.template)) readTemplate(paths);
 }
 
 /** Until the Secrets Manager store is part of this program, a run that would need it must not make a CA of its own. */

@@ -1,7 +1,8 @@
 import { isMap, isScalar } from "yaml";
 import { joinHostPort, splitHostPort } from "../pki/names.ts";
 import { mapAt, parseYaml, stringAt, type YamlFile } from "./yaml-document.ts";
-import { type Changes, editYaml } from "./yaml-edit.ts";
+import { editYaml } from "./yaml-edit.ts";
+import type { Changes } from "./yaml-render.ts";
 
 /** One node of `rnx-config.yml`: a server and the credentials for it. PEM texts as they stand there. */
 export interface ClientNode {

@@ -31,9 +31,11 @@ function isRecord(data: unknown): data is HostRecord {
     version === 1 &&
     typeof settings === "object" &&
     settings !== null &&
+    !Array.isArray(settings) &&
     Object.values(settings).every((value) => typeof value === "string") &&
     ["embedded", "shared", "fallback"].includes(outcome?.kind ?? "") &&
-    Array.isArray(outcome?.generation)
+    Array.isArray(outcome?.generation) &&
+    outcome.generation.every((fingerprint) => typeof fingerprint === "string")
   );
 }
 

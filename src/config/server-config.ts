@@ -1,7 +1,7 @@
 import { isScalar } from "yaml";
 import { mapAt, parseYaml, salvageString, stringAt, type YamlFile } from "./yaml-document.ts";
-import type { Changes } from "./yaml-edit.ts";
 import { editYaml } from "./yaml-edit.ts";
+import type { Changes } from "./yaml-render.ts";
 
 /** Joblet's `joblet-config.yml`: what this program reads of it. PEM texts as they stand there. */
 export interface ServerConfig {

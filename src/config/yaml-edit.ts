@@ -1,14 +1,17 @@
 import { isAlias, isCollection, isMap, isScalar, type Pair, type ParsedNode, type YAMLMap } from "yaml";
 import { ExitCode, Failure } from "../errors.ts";
 import { pairOf, parseYaml, type YamlFile } from "./yaml-document.ts";
-
-/** A value to be set: PEM and other text of several lines goes into a literal block, short text into double quotes. */
-export type NewValue = { block: string } | { quoted: string } | { plain: number | boolean };
-
-/** What to set, nested as the file is. Mappings that are missing are made; nothing else is touched. */
-export interface Changes {
-  [key: string]: NewValue | Changes;
-}
+import {
+  blockLines,
+  type Changes,
+  inline,
+  inlineMap,
+  isNewValue,
+  mapLines,
+  type NewValue,
+  plainValue,
+  type Style,
+} from "./yaml-render.ts";
 
 /** A piece of the text to be replaced by another. */
 interface Splice {
@@ -37,14 +40,6 @@ export function editYaml(file: YamlFile, changes: Changes, repair: string): Yaml
   }
   if (!Bun.deepEquals(edited.document.toJS({ mapAsMap: true }), expected, true)) throw notEditable(file.path, repair);
   return edited;
-}
-
-/** How the file is written. */
-interface Style {
-  text: string;
-  eol: string;
-  /** Columns by which a level is indented. */
-  step: number;
 }
 
 function editMap(map: YAMLMap, changes: Changes, style: Style, path: string[], file: string): Splice[] {
@@ -207,45 +202,6 @@ function endOfLine(text: string, offset: number): LineEnd {
   return newline < 0 ? { next: text.length, terminated: false } : { next: newline + 1, terminated: true };
 }
 
-/** `at`: where in the text the lines go. */
-function mapLines(changes: Changes, column: number, style: Style, at: number): string {
-  return Object.entries(changes)
-    .map(([key, value]) => {
-      const head = `${" ".repeat(column)}${key}:`;
-      if (!isNewValue(value)) return `${head}${style.eol}${mapLines(value, column + style.step, style, at)}`;
-      if (!("block" in value)) return `${head} ${inline(value)}${style.eol}`;
-      return `${head} |${style.eol}${blockLines(value.block, column + style.step, style, at)}`;
-    })
-    .join("");
-}
-
-/**
- * The lines of a literal block that goes in at `at`. Blank lines of more spaces than the block is indented, and comments
- * not indented less, would belong to the block: it is indented beyond those that follow.
- */
-function blockLines(text: string, indent: number, style: Style, at: number): string {
-  const following = /^(?: *(?:#[^\n]*)?\r?\n)*(?: *(?:#[^\n]*)?$)?/.exec(style.text.slice(at))?.[0] ?? "";
-  const widths = following.split("\n").map((line) => {
-    const column = line.search(/[^ ]/);
-    if (column < 0) return line.length;
-    return line[column] === "#" ? column + 1 : column;
-  });
-  const lines = text.replace(/\n$/, "").split("\n");
-  return lines.map((line) => `${" ".repeat(Math.max(indent, ...widths))}${line}${style.eol}`).join("");
-}
-
-/** JSON is YAML's flow style; a double-quoted JSON string means the same in both. */
-function inline(value: NewValue): string {
-  return JSON.stringify(plainValue(value));
-}
-
-function inlineMap(changes: Changes): string {
-  const entries = Object.entries(changes).map(
-    ([key, value]) => `${key}: ${isNewValue(value) ? inline(value) : inlineMap(value)}`,
-  );
-  return `{${entries.join(", ")}}`;
-}
-
 function indentStep(root: YAMLMap): number {
   for (const pair of root.items as Pair<ParsedNode, ParsedNode | null>[]) {
     const inner = pair.value;
@@ -280,17 +236,8 @@ function withChanges(data: Map<unknown, unknown>, changes: Changes): Map<unknown
   return data;
 }
 
-function plainValue(value: NewValue): string | number | boolean {
-  if ("block" in value) return value.block;
-  return "quoted" in value ? value.quoted : value.plain;
-}
-
 function sameValue(current: unknown, value: NewValue): boolean {
   return current === plainValue(value);
-}
-
-function isNewValue(change: NewValue | Changes): change is NewValue {
-  return Object.values(change).some((value) => typeof value !== "object");
 }
 
 function isEmpty(node: ParsedNode | null): boolean {

@@ -23,7 +23,14 @@ export function ensureDirectory(path: string, mode: number): boolean {
     return false;
   }
   try {
-    mkdirSync(path, { mode });
+    try {
+      mkdirSync(path, { mode });
+    } catch (error) {
+      if (codeOf(error) !== "EEXIST") throw error;
+      // Another run was a moment earlier.
+      directoryExists(path);
+      return false;
+    }
     const descriptor = openSync(path, constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW);
     try {
       fchmodSync(descriptor, mode);
@@ -31,7 +38,7 @@ export function ensureDirectory(path: string, mode: number): boolean {
       closeSync(descriptor);
     }
   } catch (error) {
-    throw fileFailure("make the directory", path, error);
+    throw error instanceof Failure ? error : fileFailure("make the directory", path, error);
   }
   return true;
 }

@@ -74,23 +74,34 @@ function listen(server: Side, path: string, onRejection: (reason: string) => voi
 /** In TLS 1.3 the client finishes first: only data from the server shows that it accepted the client's certificate. */
 function dial(path: string, client: ClientSide): Promise<HandshakeResult> {
   return new Promise((resolve) => {
-    const socket = connect({
-      socket: connectSocket({ path }),
-      servername: SERVER_NAME,
-      ca: client.ca,
-      ...(client.cert === undefined ? {} : { cert: client.cert, key: client.key }),
-      minVersion: "TLSv1.3",
-      rejectUnauthorized: true,
-    });
     let received = "";
     let problem = "";
+    const note = (error: unknown) => {
+      problem ||= describe(error);
+    };
+    const raw = connectSocket({ path });
+    // Errors of the transport beneath reach the TLS socket too; unhandled here they would end the process.
+    raw.on("error", note);
+    let socket: TLSSocket;
+    try {
+      socket = connect({
+        ...client,
+        socket: raw,
+        servername: SERVER_NAME,
+        minVersion: "TLSv1.3",
+        rejectUnauthorized: true,
+      });
+    } catch (error) {
+      // A certificate and key that do not fit are refused before any connection.
+      raw.destroy();
+      resolve({ ok: false, problem: describe(error) });
+      return;
+    }
     const timer = setTimeout(() => socket.destroy(new Error(`no answer within ${DEADLINE / 1000} seconds`)), DEADLINE);
     socket.on("data", (chunk) => {
       received += String(chunk);
     });
-    socket.on("error", (error) => {
-      problem ||= describe(error);
-    });
+    socket.on("error", note);
     socket.on("close", () => {
       clearTimeout(timer);
       const ok = received === GREETING && problem === "";

@@ -2,8 +2,10 @@ import { expect, test } from "bun:test";
 import fc from "fast-check";
 import { parse } from "yaml";
 import { parseYaml } from "../../src/config/yaml-document.ts";
-import { type Changes, editYaml } from "../../src/config/yaml-edit.ts";
+import { editYaml } from "../../src/config/yaml-edit.ts";
+import type { Changes } from "../../src/config/yaml-render.ts";
 
+const RUNS = Number(process.env.FC_RUNS ?? 2000);
 const PEM = "-----BEGIN CERTIFICATE-----\nAAAA\nBBBB==\n-----END CERTIFICATE-----\n";
 const CHANGES: Changes = {
   security: { serverCert: { block: PEM }, serverKey: { block: `${PEM}${PEM}` } },
@@ -11,7 +13,10 @@ const CHANGES: Changes = {
 };
 
 const word = fc.stringMatching(/^[a-z][a-z0-9]{0,6}$/);
-const comment = fc.oneof(fc.constant(""), fc.stringMatching(/^[ -~]{0,12}$/).map((text) => ` # ${text}`));
+const comment = fc.oneof(
+  fc.constant(""),
+  fc.stringMatching(/^[ -~]{0,12}$/).map((text) => ` # ${text}`),
+);
 const blank = fc.constantFrom("", "\n", "\n\n", "# line\n", "\n   \n", "   # indented\n");
 const oldBlock = fc.constantFrom("|", ">", "|-", ">-", "|+");
 
@@ -19,10 +24,15 @@ const oldBlock = fc.constantFrom("|", ">", "|-", ">-", "|+");
 function spelling(column: number, step: number) {
   const pad = " ".repeat(column + step);
   return fc.oneof(
-    fc.tuple(fc.constantFrom("", " plain", ' "quoted"', " 'single'", " ~", " 12", " &a x", ' !!str "x"', " [ a, b ]"), comment).map(([v, c]) => `${v}${c}\n`),
-    fc.tuple(oldBlock, comment, fc.constantFrom("", "\n", "\n\n"), fc.constantFrom("", "  ")).map(
-      ([header, c, tail, extra]) => ` ${header}${c}\n${pad}${extra}one\n\n${pad}${extra}# no comment\n${tail}`,
-    ),
+    fc
+      .tuple(
+        fc.constantFrom("", " plain", ' "quoted"', " 'single'", " ~", " 12", " &a x", ' !!str "x"', " [ a, b ]"),
+        comment,
+      )
+      .map(([v, c]) => `${v}${c}\n`),
+    fc
+      .tuple(oldBlock, comment, fc.constantFrom("", "\n", "\n\n"), fc.constantFrom("", "  "))
+      .map(([header, c, tail, extra]) => ` ${header}${c}\n${pad}${extra}one\n\n${pad}${extra}# no comment\n${tail}`),
     fc.constant(` "two\n${pad}lines"\n`),
     fc.constant(` plain on\n${pad}two lines\n`),
     fc.constant(`\n${pad}"below"\n`),
@@ -36,15 +46,35 @@ const OURS = ["serverCert", "serverKey", "nodeId"];
 function block(column: number, step: number, names: readonly string[], depth: number): fc.Arbitrary<string> {
   const pad = " ".repeat(column);
   const entry = (name: string): fc.Arbitrary<string> =>
-    fc.tuple(blank, fc.constantFrom(name, `"${name}"`, `'${name}'`), name === "security" || name === "server"
-      ? fc.oneof(
-          block(column + step, step, name === "security" ? ["serverCert", "serverKey"] : ["nodeId"], depth - 1).map((b) => `\n${b}`),
-          fc.constantFrom(" {}\n", "\n", " # none yet\n", " ~\n", " { a: 1 }\n", ' {a: "x", serverCert: y, }  # c\n', " { nodeId: '' }\n", " {\n    a: 1, # c\n    b: 2 # d\n    }\n"),
-        )
-      : depth > 0 && !OURS.includes(name)
-        ? fc.oneof(spelling(column, step), block(column + step, step, [], depth - 1).map((b) => `\n${b}`), fc.constant(`\n${pad}- a\n${pad}- b: 1\n${pad}  c: 2\n`))
-        : spelling(column, step).map((s) => (OURS.includes(name) ? s.replace(" [ a, b ]", " z") : s)),
-    ).map(([before, key, value]) => `${before}${pad}${key}:${value}`);
+    fc
+      .tuple(
+        blank,
+        fc.constantFrom(name, `"${name}"`, `'${name}'`),
+        name === "security" || name === "server"
+          ? fc.oneof(
+              block(column + step, step, name === "security" ? ["serverCert", "serverKey"] : ["nodeId"], depth - 1).map(
+                (b) => `\n${b}`,
+              ),
+              fc.constantFrom(
+                " {}\n",
+                "\n",
+                " # none yet\n",
+                " ~\n",
+                " { a: 1 }\n",
+                ' {a: "x", serverCert: y, }  # c\n',
+                " { nodeId: '' }\n",
+                " {\n    a: 1, # c\n    b: 2 # d\n    }\n",
+              ),
+            )
+          : depth > 0 && !OURS.includes(name)
+            ? fc.oneof(
+                spelling(column, step),
+                block(column + step, step, [], depth - 1).map((b) => `\n${b}`),
+                fc.constant(`\n${pad}- a\n${pad}- b: 1\n${pad}  c: 2\n`),
+              )
+            : spelling(column, step).map((s) => (OURS.includes(name) ? s.replace(" [ a, b ]", " z") : s)),
+      )
+      .map(([before, key, value]) => `${before}${pad}${key}:${value}`);
   return fc
     .tuple(fc.uniqueArray(word, { maxLength: 3 }), fc.subarray([...names]), fc.nat())
     .chain(([others, ours, seed]) => {
@@ -57,7 +87,9 @@ function block(column: number, step: number, names: readonly string[], depth: nu
 
 const documents = fc
   .record({
-    body: fc.tuple(fc.constantFrom(1, 2, 4), fc.constantFrom(0, 0, 2)).chain(([step, column]) => block(column, step, ["security", "server"], 2)),
+    body: fc
+      .tuple(fc.constantFrom(1, 2, 4), fc.constantFrom(0, 0, 2))
+      .chain(([step, column]) => block(column, step, ["security", "server"], 2)),
     crlf: fc.boolean(),
     cutEnd: fc.boolean(),
     head: fc.constantFrom("", "---\n", "# top\n", "%YAML 1.2\n---\n", "\uFEFF"),
@@ -72,7 +104,6 @@ const documents = fc
 /** Removes what the edit owns: the values (not the comments) under our keys. Whatever is left has to be equal. */
 test("an edit changes nothing but the values it owns, whatever the file looks like", () => {
   let edits = 0;
-  let refused = 0;
   fc.assert(
     fc.property(documents, (text) => {
       let file: ReturnType<typeof parseYaml>;
@@ -85,14 +116,19 @@ test("an edit changes nothing but the values it owns, whatever the file looks li
       const edited = editYaml(file, CHANGES, "-").text;
       edits++;
       const data = parse(text) ?? {};
-      const expected = { ...data, security: { ...(data.security ?? {}), serverCert: PEM, serverKey: PEM + PEM }, server: { ...(data.server ?? {}), nodeId: "8f94c5b2" } };
+      const expected = {
+        ...data,
+        security: { ...(data.security ?? {}), serverCert: PEM, serverKey: PEM + PEM },
+        server: { ...(data.server ?? {}), nodeId: "8f94c5b2" },
+      };
       expect(parse(edited)).toEqual(expected);
       // Every comment and every foreign line is still there, in order.
       const lines = (t: string) => t.split(/(?<=\n)/);
       let at = 0;
       const after = lines(edited);
       for (const line of lines(text)) {
-        if (/serverCert|serverKey|nodeId|security|server|one|no comment|two|lines|below|b: 2|^\s*$/.test(line)) continue;
+        if (/serverCert|serverKey|nodeId|security|server|one|no comment|two|lines|below|b: 2|^\s*$/.test(line))
+          continue;
         // Deep enough below a literal block it is no comment but part of the old value.
         if (/# indented/.test(line) && JSON.stringify(data).includes("# indented")) continue;
         const core = line.replace(/\r?\n$/, "");
@@ -103,8 +139,7 @@ test("an edit changes nothing but the values it owns, whatever the file looks li
       if (text.includes("\r\n") && text.split("\n").length > 1) expect(/[^\r]\n/.test(edited)).toBe(false);
       expect(editYaml(parseYaml("f.yml", edited, "-"), CHANGES, "-").text).toBe(edited);
     }),
-    { numRuns: Number(process.env["FC_RUNS"] ?? 2000) },
+    { numRuns: RUNS },
   );
-  expect(edits).toBeGreaterThan(500);
-  expect(refused).toBe(0);
+  expect(edits).toBeGreaterThan(RUNS / 2);
 });
