@@ -9,7 +9,7 @@ import {
   visit,
   type YAMLMap,
 } from "yaml";
-import { ExitCode, Failure, messageOf } from "../errors.ts";
+import { ExitCode, Failure } from "../errors.ts";
 
 /** A configuration file that was parsed and found to be one mapping. */
 export interface YamlFile {
@@ -33,7 +33,8 @@ export function parseYaml(path: string, text: string, repair: string): YamlFile 
   if (error?.code === "DUPLICATE_KEY") throw duplicateKey(path, text, repair);
   if (error) {
     const { line, col } = lines.linePos(error.pos[0]);
-    const reason = (error.message.split("\n")[0] ?? "").replace(/ at line \d+, column \d+:?$/, "");
+    // Behind a colon the parser quotes the file, which may be a private key.
+    const reason = (error.message.split("\n")[0] ?? "").replace(/ at line \d+, column \d+:?$/, "").replace(/:.*/, "");
     throw new Failure(
       ExitCode.files,
       `${path} is not valid YAML: line ${line}, column ${col}: ${reason}`,
@@ -73,8 +74,8 @@ function aliasProblem(document: Document.Parsed): string | undefined {
   try {
     document.toJS({ mapAsMap: true });
     return undefined;
-  } catch (error) {
-    return messageOf(error);
+  } catch {
+    return "an alias has no anchor before it, or aliases multiply beyond measure";
   }
 }
 
@@ -103,8 +104,15 @@ function duplicateKey(path: string, text: string, repair: string): Failure {
   const [document] = parseAllDocuments(text, { lineCounter: lines, uniqueKeys: false }) as Document.Parsed[];
   const found = document && isMap(document.contents) ? findDuplicate(document.contents, []) : undefined;
   const places = found?.offsets.map((offset) => lines.linePos(offset).line).join(" and ");
-  const what = found ? `has the key ${found.path.join(".")} more than once, in lines ${places}` : "has a duplicate key";
+  const what = found
+    ? `has the key ${found.path.map(printable).join(".")} more than once, in lines ${places}`
+    : "has a duplicate key";
   return new Failure(ExitCode.files, `${path} ${what}; Joblet refuses such a file`, `remove one of them, or ${repair}`);
+}
+
+/** A mangled file can have lines of a private key where keys belong: only what looks like a name is quoted. */
+function printable(key: string): string {
+  return /^[\w.-]{1,32}$/.test(key) ? key : "(not a name)";
 }
 
 function findDuplicate(map: YAMLMap, path: string[]): { path: string[]; offsets: number[] } | undefined {

@@ -1,4 +1,4 @@
-import { chmodSync, mkdirSync, rmdirSync, statSync } from "node:fs";
+import { chmodSync, existsSync, mkdirSync, rmdirSync, statSync } from "node:fs";
 import { dirname } from "node:path";
 import { codeOf, ExitCode, Failure } from "../errors.ts";
 import { ensureDirectory } from "../host/directories.ts";
@@ -39,6 +39,8 @@ function makeHome(path: string): string[] {
       mkdirSync(path);
       chmodSync(path, 0o755);
     } catch (cause) {
+      // Another run was a moment earlier.
+      if (codeOf(cause) === "EEXIST" && existsSync(path)) return [...parents, ...makeHome(path)];
       throw fileFailure("make the directory", path, cause);
     }
     return [...parents, path];
