@@ -1,5 +1,6 @@
 import { parseArgs } from "node:util";
 import { ExitCode, Failure } from "../errors.ts";
+import { quote } from "./quote.ts";
 
 /** Flags that a command declares: whether each takes a value. */
 export type DeclaredFlags = Readonly<Record<string, { type: "string" | "boolean" }>>;
@@ -22,7 +23,7 @@ export function checkArguments(command: string, args: readonly string[], declare
     if (token.kind === "positional") {
       throw new Failure(
         ExitCode.usage,
-        `unexpected argument ${JSON.stringify(token.value)}`,
+        `unexpected argument ${quote(String(token.value))}`,
         `${command} takes flags only; ${help}`,
       );
     }
@@ -32,7 +33,7 @@ export function checkArguments(command: string, args: readonly string[], declare
       const near = nearest(token.name, Object.keys(declared));
       throw new Failure(
         ExitCode.usage,
-        `unknown flag ${token.rawName}`,
+        `unknown flag ${shown(token.rawName)}`,
         near ? `did you mean --${near}? ${help}` : help,
       );
     }
@@ -44,18 +45,23 @@ export function checkArguments(command: string, args: readonly string[], declare
     if (flag.type === "string" && !token.inlineValue && token.value?.startsWith("--")) {
       throw new Failure(
         ExitCode.usage,
-        `--${token.name} needs a value, not ${token.value}`,
+        `--${token.name} needs a value, not ${shown(token.value)}`,
         `--${token.name}=VALUE; ${help}`,
       );
     }
     if (flag.type === "boolean" && token.value !== undefined) {
       throw new Failure(
         ExitCode.usage,
-        `--${token.name} takes no value, but has ${JSON.stringify(token.value)}`,
+        `--${token.name} takes no value, but has ${quote(String(token.value))}`,
         `leave it away; ${help}`,
       );
     }
   }
+}
+
+/** A flag as it was written; without quotes, unless it cannot be one. */
+function shown(flag: string): string {
+  return /^-{1,2}[\w.-]{1,64}$/.test(flag) ? flag : quote(flag);
 }
 
 /** The candidate that is at most a few edits away. */

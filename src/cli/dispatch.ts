@@ -4,6 +4,7 @@ import { checkArguments, nearest } from "./arguments.ts";
 import { COMMANDS, type CommandInfo, declaredFlags, SCRIPT_NAMES, toCitty } from "./commands.ts";
 import { commandHelp, programHelp } from "./help.ts";
 import { type Output, print } from "./output.ts";
+import { quote } from "./quote.ts";
 import type { Environment } from "./resolve-settings.ts";
 import { versionLine } from "./version.ts";
 
@@ -49,11 +50,7 @@ function findCommand(word: string): CommandInfo {
     COMMANDS.map(({ name }) => name),
   );
   const known = `commands are ${COMMANDS.map(({ name }) => name).join(", ")}; see joblet-certs --help`;
-  throw new Failure(
-    ExitCode.usage,
-    `unknown command ${JSON.stringify(word)}`,
-    near ? `did you mean ${near}? ${known}` : known,
-  );
+  throw new Failure(ExitCode.usage, `unknown command ${quote(word)}`, near ? `did you mean ${near}? ${known}` : known);
 }
 
 /** `--secrets-manager` alone means true. */

@@ -1,4 +1,5 @@
 import { ExitCode, Failure } from "../errors.ts";
+import { quote } from "./quote.ts";
 import { type Given, type Origin, SETTINGS, type Setting, type SettingName, type Settings } from "./settings.ts";
 
 export type Flags = Readonly<Record<string, string | boolean | undefined>>;
@@ -56,7 +57,7 @@ function read(setting: Setting<unknown>, text: string, origin: Origin, source: s
   if ("value" in result) return { value: result.value, origin, text };
   throw new Failure(
     ExitCode.usage,
-    `${source}: ${JSON.stringify(result.rejected)} is not acceptable`,
+    `${source}: ${quote(result.rejected)} is not acceptable`,
     `give ${setting.type.accepted}`,
   );
 }

@@ -7,6 +7,7 @@ import {
   mkdirSync,
   openSync,
   realpathSync,
+  rmdirSync,
   type Stats,
 } from "node:fs";
 import { codeOf, ExitCode, Failure } from "../errors.ts";
@@ -101,5 +102,14 @@ export function syncDirectory(path: string): void {
     fsyncSync(descriptor);
   } finally {
     closeSync(descriptor);
+  }
+}
+
+/** For clean-up: removes a directory unless something is in it. */
+export function removeIfEmpty(path: string): void {
+  try {
+    rmdirSync(path);
+  } catch {
+    // Something is in it, or it has gone: both are fine.
   }
 }

@@ -1,11 +1,13 @@
 import {
   closeSync,
   constants,
+  existsSync,
   fchmodSync,
   fchownSync,
   fstatSync,
   fsyncSync,
   openSync,
+  readdirSync,
   readFileSync,
   renameSync,
   rmSync,
@@ -25,6 +27,7 @@ export interface HostFile {
   gid: number;
 }
 
+const TEMPORARY = ".joblet-certs-new";
 const MAX_BYTES = 16 * 1024 * 1024;
 
 /**
@@ -86,7 +89,7 @@ export function stageFile(
   text: string,
   keep: { mode: number; uid?: number; gid?: number },
 ): StagedFile {
-  const temporary = join(dirname(target), `.${basename(target)}.joblet-certs-new`);
+  const temporary = join(dirname(target), `.${basename(target)}${TEMPORARY}`);
   try {
     rmSync(temporary, { force: true });
     writeNewFile(temporary, text, keep);
@@ -115,6 +118,12 @@ export function commitFiles(staged: readonly StagedFile[], durable: "now" | "lat
 
 export function discardStaged(staged: readonly StagedFile[]): void {
   for (const { temporary } of staged) removeQuietly(temporary);
+}
+
+/** Removes what a killed run left beside its targets in a directory. Needs the lock. */
+export function removeLeftovers(directory: string): void {
+  if (!existsSync(directory)) return;
+  for (const name of readdirSync(directory)) if (name.endsWith(TEMPORARY)) removeQuietly(join(directory, name));
 }
 
 /** For clean-up after a failure, which must not hide that failure. */

@@ -3,7 +3,7 @@ import { type Acquired, type AuthorityEvent, acquire, replaceAll } from "../auth
 import { issueServerCertificate, type ServerIdentity } from "../authority/server-certificate.ts";
 import { generationOf, rootsOf, type SharedSet } from "../authority/shared-set.ts";
 import { ExitCode, Failure } from "../errors.ts";
-import { ensureDirectory } from "../host/directories.ts";
+import { ensureDirectory, removeIfEmpty } from "../host/directories.ts";
 import { takeLock } from "../host/lock.ts";
 import type { Certificate } from "../pki/certificates.ts";
 import type { KeyType } from "../pki/key-types.ts";
@@ -76,13 +76,15 @@ export async function provisionEmbedded(
   report: Reporter,
 ): Promise<EmbeddedOutcome> {
   if (request.ownDirectory) return provisionLocked(installation, request, report);
-  ensureDirectory(request.caDirectory, 0o700);
+  const made = ensureDirectory(request.caDirectory, 0o700);
   const onWait = () => report.info(`waiting for another host that uses ${request.caDirectory}`);
   const lock = takeLock(join(request.caDirectory, ".joblet-certs.lock"), onWait);
   try {
     return await provisionLocked(installation, request, report);
   } finally {
     lock.release();
+    // A failed first run leaves nothing behind.
+    if (made) removeIfEmpty(request.caDirectory);
   }
 }
 
@@ -127,12 +129,12 @@ async function provisionLocked(
       generationChanges(installation, composition),
     );
     committed = true;
+    store.keep();
     const published = publication.commit();
     if (request.discardCaKey) store.remove();
     return { result: "issued", acquired, server, composition, proofs, published };
   } catch (error) {
-    // A set that this run made for this host alone, and of which nothing was published, is taken back.
-    if (!committed && request.ownDirectory && store.made) store.remove();
+    if (!committed) store.rollBack();
     throw error;
   }
 }

@@ -1,8 +1,9 @@
-import { chmodSync, existsSync, mkdirSync, rmdirSync, statSync } from "node:fs";
+import { chmodSync, existsSync, mkdirSync, statSync } from "node:fs";
 import { dirname } from "node:path";
 import { codeOf, ExitCode, Failure } from "../errors.ts";
-import { ensureDirectory } from "../host/directories.ts";
+import { ensureDirectory, removeIfEmpty } from "../host/directories.ts";
 import { fileFailure } from "../host/file-failure.ts";
+import { removeLeftovers } from "../host/files.ts";
 import { takeLock } from "../host/lock.ts";
 import type { Paths } from "./installation.ts";
 
@@ -18,6 +19,7 @@ export async function withHostLock<T>(paths: Paths, onWait: () => void, work: ()
   try {
     const lock = takeLock(paths.lock, onWait);
     try {
+      removeLeftovers(paths.configDirectory);
       return await work();
     } finally {
       lock.release();
@@ -50,12 +52,4 @@ function makeHome(path: string): string[] {
     `${path} is not a directory`,
     "set JOBLET_HOME (or --home) to the directory of the installation",
   );
-}
-
-function removeIfEmpty(path: string): void {
-  try {
-    rmdirSync(path);
-  } catch {
-    // Something is in it, or it has gone: both are fine.
-  }
 }

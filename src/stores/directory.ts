@@ -1,4 +1,4 @@
-import { existsSync, linkSync, readdirSync, rmSync } from "node:fs";
+import { existsSync, linkSync, readdirSync, renameSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import type { SecretName } from "../authority/secrets.ts";
 import type { Reading, Selector, Store, WriteResult } from "../authority/store.ts";
@@ -6,7 +6,10 @@ import { contentToken, nextToken } from "../authority/tokens.ts";
 import { codeOf, Failure } from "../errors.ts";
 import { directoryExists, ensureDirectory, syncDirectory } from "../host/directories.ts";
 import { fileFailure } from "../host/file-failure.ts";
-import { commitFiles, readHostFile, removeQuietly, stageFile, writeNewFile } from "../host/files.ts";
+import { commitFiles, readHostFile, removeLeftovers, removeQuietly, stageFile, writeNewFile } from "../host/files.ts";
+
+const NEW = /^\.(.+)\.([0-9a-f-]{36})\.new$/;
+const OLD = /^\..+\.old$/;
 
 /**
  * The shared set as plain files that openssl can read:
@@ -15,6 +18,7 @@ import { commitFiles, readHostFile, removeQuietly, stageFile, writeNewFile } fro
  *     versions/ca-key.<id>    every version, the current one included, as files of their own; never changed once made
  *     .ca-key.<id>.new        a version on its way: linked into versions/, which settles who wins, and removed when a
  *                             copy of it has become the current value
+ *     .ca-key.old             what was current before, until the run that replaced it has published
  *
  * A `.new` file whose version exists is a write that was killed before it became current: it is rolled forward when the
  * store is opened. A version that exists without one, and is not current, was set aside by an operator who put an older
@@ -24,6 +28,9 @@ export class DirectoryStore implements Store {
   readonly exclusive = true;
   #made = false;
   #dirty = false;
+  /** What this run did to the directory, newest last. */
+  readonly #undo: (() => void)[] = [];
+  readonly #replaced = new Set<string>();
 
   private constructor(readonly path: string) {}
 
@@ -41,11 +48,6 @@ export class DirectoryStore implements Store {
   isEmpty(): boolean {
     if (!directoryExists(this.path)) return true;
     return !readdirSync(this.path).some((file) => /^(?:ca|client)-(?:key|cert)(?:-[a-z]+)?$/.test(file));
-  }
-
-  /** Whether this run made the directory. */
-  get made(): boolean {
-    return this.#made;
   }
 
   locate(name: SecretName): string {
@@ -87,6 +89,20 @@ export class DirectoryStore implements Store {
     if (!this.#dirty) return;
     for (const directory of [this.#versions, this.path]) if (existsSync(directory)) syncDirectory(directory);
     this.#dirty = false;
+  }
+
+  /** From here on what was written stays. */
+  keep(): void {
+    this.#undo.length = 0;
+    this.#made = false;
+    for (const file of this.#filesLike(OLD)) removeQuietly(join(this.path, file));
+  }
+
+  /** Takes back what this run wrote, where nothing that relies on it was published. Needs no space on the disk. */
+  rollBack(): void {
+    for (const undo of this.#undo.splice(0).reverse()) undo();
+    this.#replaced.clear();
+    if (this.#made) this.remove();
   }
 
   /** Removes the directory with all that is in it, the CA key first. */
@@ -143,6 +159,10 @@ export class DirectoryStore implements Store {
       if (codeOf(error) === "EEXIST") return this.#repeats(name, id, value) ? "written" : "refused";
       throw fileFailure("write", this.locate(name), error);
     }
+    this.#undo.push(() => {
+      removeQuietly(temporary);
+      removeQuietly(version);
+    });
     // From here on the write has won; if this fails, the next to open the store finishes it.
     this.#promote(name, temporary, value);
     return "written";
@@ -151,12 +171,29 @@ export class DirectoryStore implements Store {
   /** A copy, so that a value edited in place leaves its version as it was. */
   #promote(name: SecretName, temporary: string, value: string): void {
     this.#dirty = true;
+    const current = this.locate(name);
+    const old = join(this.path, `.${name}.old`);
     try {
-      commitFiles([stageFile(this.locate(name), value, { mode: 0o600 })], "later");
+      const staged = stageFile(current, value, { mode: 0o600 });
+      this.#prepareUndo(current, old);
+      commitFiles([staged], "later");
       rmSync(temporary);
     } catch (error) {
       throw error instanceof Failure ? error : fileFailure("replace", this.locate(name), error);
     }
+  }
+
+  /** A second name for the old file, once a run: a rename puts it back even when the disk is full. */
+  #prepareUndo(current: string, old: string): void {
+    if (this.#replaced.has(current)) return;
+    this.#replaced.add(current);
+    if (existsSync(current)) linkSync(current, old);
+    this.#undo.push(() => {
+      if (!existsSync(old)) return removeQuietly(current);
+      renameSync(old, current);
+      // Where nothing had been replaced yet both names are one file, and the rename did nothing.
+      removeQuietly(old);
+    });
   }
 
   /** A value that somebody put in place by hand becomes a version before it is superseded, or it would be lost. */
@@ -168,14 +205,19 @@ export class DirectoryStore implements Store {
     ensureDirectory(this.#versions, 0o700);
     const { target, temporary } = stageFile(version, current.value, { mode: 0o600 });
     commitFiles([{ target, temporary }], "later");
+    this.#undo.push(() => removeQuietly(version));
     this.#dirty = true;
   }
 
+  #filesLike(pattern: RegExp): string[] {
+    return existsSync(this.path) ? readdirSync(this.path).filter((file) => pattern.test(file)) : [];
+  }
+
   #recover(): void {
-    for (const file of readdirSync(this.path)) {
-      const match = /^\.(.+)\.([0-9a-f-]{36})\.new$/.exec(file);
-      if (!match) continue;
-      const [, name = "", id = ""] = match;
+    this.keep();
+    for (const directory of [this.path, this.#versions]) removeLeftovers(directory);
+    for (const file of this.#filesLike(NEW)) {
+      const [, name = "", id = ""] = NEW.exec(file) ?? [];
       const temporary = join(this.path, file);
       const linked = readHostFile(this.#versionPath(name, id));
       if (linked && linked.text === readHostFile(temporary)?.text) this.#promote(name, temporary, linked.text);
