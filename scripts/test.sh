@@ -33,7 +33,7 @@ export JOBLET_CERTS JOBLET_PEER ZLINT PKILINT OPENSSL
 
 step "types, lint, format"
 "$ROOT/scripts/check" || give_up "scripts/check failed"
-shellcheck -x scripts/build scripts/bench scripts/check scripts/kill-campaign scripts/*.sh scripts/lib/*.sh .ci/run || give_up "shellcheck failed"
+shellcheck -x scripts/build scripts/bench scripts/check scripts/kill-campaign scripts/profile scripts/*.sh scripts/lib/*.sh .ci/run || give_up "shellcheck failed"
 
 step "tests"
 report=$(mktemp)

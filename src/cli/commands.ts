@@ -1,4 +1,3 @@
-import { type ArgsDef, type CommandDef, defineCommand } from "citty";
 import type { DeclaredFlags } from "./arguments.ts";
 import type { Output } from "./output.ts";
 import type { Flags } from "./resolve-settings.ts";
@@ -110,17 +109,4 @@ export function declaredFlags(command: CommandInfo): DeclaredFlags {
   }
   for (const flag of Object.keys(COMMON_FLAGS)) flags[flag] = { type: "boolean" };
   return flags;
-}
-
-/** The command as citty runs it. Its arguments were checked before; citty itself takes anything. */
-export function toCitty(command: CommandInfo, invocation: Omit<Invocation, "flags">): CommandDef {
-  const args: ArgsDef = declaredFlags(command);
-  return defineCommand({
-    meta: { name: command.name, description: command.summary },
-    args,
-    async run({ args }) {
-      const handler = await command.load();
-      return handler({ ...invocation, flags: args as unknown as Flags });
-    },
-  });
 }

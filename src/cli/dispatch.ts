@@ -1,8 +1,7 @@
-import { runCommand } from "citty";
 import { ExitCode, Failure } from "../errors.ts";
-import { checkArguments, nearest } from "./arguments.ts";
-import { COMMANDS, type CommandInfo, declaredFlags, SCRIPT_NAMES, toCitty } from "./commands.ts";
+import { COMMANDS, type CommandInfo, SCRIPT_NAMES } from "./commands.ts";
 import { commandHelp, programHelp } from "./help.ts";
+import { nearest } from "./nearest.ts";
 import { type Output, print } from "./output.ts";
 import { quote } from "./quote.ts";
 import type { Environment } from "./resolve-settings.ts";
@@ -22,7 +21,7 @@ export async function dispatch(
   const calledAs = Object.hasOwn(SCRIPT_NAMES, name) ? name : undefined;
   const words = [...(calledAs === undefined ? [] : (SCRIPT_NAMES[calledAs] ?? [])), ...args];
   const [first = ""] = words;
-  if (first === "--version") {
+  if (args[0] === "--version") {
     print(`${versionLine()}\n`);
     return ExitCode.done;
   }
@@ -37,9 +36,9 @@ export async function dispatch(
     print(commandHelp(command));
     return ExitCode.done;
   }
-  checkArguments(command.name, rest, declaredFlags(command));
-  const { result } = await runCommand(toCitty(command, { environment, calledAs, output }), { rawArgs: rest });
-  return result as number;
+  // Loaded here, so that help does not wait for it.
+  const { run } = await import("./run-command.ts");
+  return run(command, rest, { environment, calledAs, output });
 }
 
 function findCommand(word: string): CommandInfo {
