@@ -26,6 +26,7 @@ export async function generate(invocation: Invocation): Promise<number> {
   await withHostLock(paths, onWait, async () => {
     const recorded = readHostRecord(paths)?.data.settings ?? {};
     const settings = settingsOf(invocation, recorded);
+    refuseToDiscardShared(settings);
     const mode = decideMode(settings, invocation.calledAs);
     const installation = readInstallation(paths, settings.resetConfig?.value ?? false, (text) => output.warn(text));
     requireOffline(mode, installation.record?.data.outcome.kind === "shared", settings.isEc2?.value);
@@ -51,14 +52,18 @@ function settingsOf({ flags, environment }: Invocation, recorded: Readonly<Recor
 
 /** On a host without a config directory a failure must not leave one: what can be wrong is found before it is made. */
 function lookBeforeTouching(paths: Paths, settings: Settings): void {
-  if (settings.caDir && settings.discardCaKey?.value) {
-    throw new Failure(
-      ExitCode.usage,
-      "--discard-ca-key would remove --ca-dir, which other hosts may use",
-      "give one of them",
-    );
-  }
+  refuseToDiscardShared(settings);
   if (!directoryExists(paths.configDirectory) && existsSync(paths.template)) readTemplate(paths);
+}
+
+/** What is given now beats what is remembered; neither may remove a directory that other hosts use. */
+function refuseToDiscardShared({ caDir, discardCaKey }: Settings): void {
+  if (!caDir || !discardCaKey?.value || discardCaKey.origin === "record") return;
+  throw new Failure(
+    ExitCode.usage,
+    `--discard-ca-key would remove ${caDir.value}, which other hosts may use`,
+    "give --discard-ca-key or --ca-dir, not both; a remembered ca-dir goes with joblet-certs.json",
+  );
 }
 
 /** Until the Secrets Manager store is part of this program, a run that would need it must not make a CA of its own. */
@@ -103,7 +108,7 @@ function toRequest(paths: Paths, settings: Settings, { output }: Invocation, now
       .map(({ address: text }) => parseName(text))
       .filter((name): name is SubjectAltName => name !== undefined),
     force: settings.forceRegenerate?.value ?? false,
-    discardCaKey: settings.discardCaKey?.value ?? false,
+    discardCaKey: settings.caDir === undefined && (settings.discardCaKey?.value ?? false),
     explicitOffline: false,
     settings: {},
     now,

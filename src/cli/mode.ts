@@ -29,7 +29,10 @@ export function recordedMode(settings: Settings, record: Record<string, string>)
   const result = { ...record };
   if (offline?.value) result.mode = "false";
   // A later run may be started from anywhere.
-  if (isNew(caDir) && caDir) result.caDir = resolve(caDir.value);
+  if (isNew(caDir) && caDir) {
+    result.caDir = resolve(caDir.value);
+    delete result.discardCaKey;
+  }
   if (isNew(mode) && mode?.value !== "false" && !isNew(caDir)) delete result.caDir;
   if (isNew(caDir) && !isNew(mode)) delete result.mode;
   return result;

@@ -97,6 +97,19 @@ describe("hosts that share a directory", () => {
     expectDone(await two.run([]));
     expect(together(one, two)).toEqual([true, true]);
   });
+  test("is never removed by a --discard-ca-key that was remembered, or given later", async () => {
+    using home = new Home();
+    using shared = tempDir();
+    expectDone(await home.generate(["--discard-ca-key"]));
+    expectDone(await home.run([`--ca-dir=${shared.at("set")}`, "--force-regenerate"]));
+    expect(existsSync(shared.at("set", "ca-key"))).toBe(true);
+    expectDone(await home.run([]));
+    expect(existsSync(shared.at("set", "ca-key"))).toBe(true);
+    const before = tree(shared.path);
+    const result = await home.run(["--discard-ca-key"]);
+    expect({ code: result.code, error: result.stderr.includes(shared.at("set")) }).toEqual({ code: 2, error: true });
+    expect(tree(shared.path)).toEqual(before);
+  });
   test("also when they all start in the same moment", async () => {
     for (let round = 0; round < 2; round++) {
       using shared = tempDir();
