@@ -61,7 +61,7 @@ function refuseToDiscardShared({ caDir, discardCaKey }: Settings): void {
   if (!caDir || !discardCaKey?.value || discardCaKey.origin === "record") return;
   throw new Failure(
     ExitCode.usage,
-    `--discard-ca-key would remove ${caDir.value}, which other hosts may use`,
+    `--discard-ca-key would remove the --ca-dir ${caDir.value}, which other hosts may use`,
     "give --discard-ca-key or --ca-dir, not both; a remembered ca-dir goes with joblet-certs.json",
   );
 }

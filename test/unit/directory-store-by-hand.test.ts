@@ -1,39 +1,15 @@
-import { afterEach, beforeEach, describe, expect, test } from "bun:test";
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { describe, expect, test } from "bun:test";
+import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import type { AuthorityEvent } from "../../src/authority/acquire.ts";
 import { acquire } from "../../src/authority/acquire.ts";
-import { contentToken, firstToken, nextToken } from "../../src/authority/tokens.ts";
-import { DirectoryStore } from "../../src/stores/directory.ts";
+import { contentToken, nextToken } from "../../src/authority/tokens.ts";
+import type { DirectoryStore } from "../../src/stores/directory.ts";
 import { DAY, makeClient, makeRoot, valuesOf } from "../support/pki.ts";
+import { FIRST, SECOND, scratchStore, textOf } from "../support/scratch-store.ts";
 
-const FIRST = firstToken("ca-key");
-const SECOND = nextToken(FIRST, 0);
+const place = scratchStore();
 
-let scratch: string;
-let path: string;
-
-beforeEach(() => {
-  scratch = mkdtempSync(join(tmpdir(), "joblet-certs-store-"));
-  path = join(scratch, "ca");
-});
-
-afterEach(() => {
-  rmSync(scratch, { recursive: true, force: true });
-});
-
-const open = () => DirectoryStore.open(path);
-const file = (...parts: string[]) => join(path, ...parts);
-
-async function textOf(
-  store: DirectoryStore,
-  name: string,
-  selector: "current" | "previous" | { id: string } = "current",
-) {
-  const reading = await store.read(name, selector);
-  return reading.state === "present" ? reading.version.value : reading.state;
-}
+const { open, file } = place;
 
 describe("an operator who works with the files by hand", () => {
   const events: AuthorityEvent[] = [];
@@ -46,8 +22,8 @@ describe("an operator who works with the files by hand", () => {
     caDays: undefined,
     clientDays: undefined,
   });
-  const place = (values: Record<string, string>) => {
-    mkdirSync(path, { recursive: true, mode: 0o700 });
+  const putValues = (values: Record<string, string>) => {
+    mkdirSync(place.path, { recursive: true, mode: 0o700 });
     for (const [name, value] of Object.entries(values)) writeFileSync(file(name), value, { mode: 0o600 });
   };
 
@@ -55,16 +31,16 @@ describe("an operator who works with the files by hand", () => {
   const ways: Record<string, (name: string, value: string) => void> = {
     mv: (name, value) => {
       rmSync(file(name));
-      place({ [name]: value });
+      putValues({ [name]: value });
     },
-    cp: (name, value) => place({ [name]: value }),
+    cp: (name, value) => putValues({ [name]: value }),
   };
   for (const [way, putBack] of Object.entries(ways)) {
     test(`puts an older file back with ${way}: the next write takes the next id, what was set aside stays`, async () => {
       const now = Date.now();
       const root = await makeRoot({ now });
       const expired = await makeClient(root, "admin", { now: now - 20 * DAY, days: 10 });
-      place(valuesOf(root, expired));
+      putValues(valuesOf(root, expired));
       await acquire(authority(open()));
       const setAside = readFileSync(file("client-cert"), "utf8");
       putBack("client-cert", expired.certificate.pem);
@@ -78,14 +54,14 @@ describe("an operator who works with the files by hand", () => {
   test("places a whole set: it is adopted as it is", async () => {
     const root = await makeRoot({ now: Date.now() });
     const values = valuesOf(root, await makeClient(root, "admin", { now: Date.now() }));
-    place(values);
+    putValues(values);
     const { written } = await acquire(authority(open()));
     expect([...written]).toEqual([]);
     for (const [name, value] of Object.entries(values)) expect(readFileSync(file(name), "utf8")).toBe(value);
   });
   test("places CA key and root alone: the client is added, the CA stays", async () => {
     const root = await makeRoot({ now: Date.now() });
-    place({ "ca-key": root.key.pem, "ca-cert": root.certificate.pem });
+    putValues({ "ca-key": root.key.pem, "ca-cert": root.certificate.pem });
     const { set, written } = await acquire(authority(open()));
     expect([...written].toSorted()).toEqual(["client-cert", "client-key"]);
     expect(set.issuer.fingerprint).toBe(root.certificate.fingerprint);
@@ -104,7 +80,7 @@ describe("an operator who works with the files by hand", () => {
     ]);
   });
   test("placed a value that is superseded later: it is kept as the previous version, not lost", async () => {
-    place({ "ca-key": "placed by hand" });
+    putValues({ "ca-key": "placed by hand" });
     const store = open();
     await store.supersede("ca-key", nextToken(contentToken("placed by hand"), 0), "next");
     expect(await textOf(store, "ca-key", "previous")).toBe("placed by hand");
@@ -112,7 +88,7 @@ describe("an operator who works with the files by hand", () => {
   test("placed an expired CA, and its replacement was killed after the key: the next run finishes it", async () => {
     const now = Date.now();
     const root = await makeRoot({ now: now - 20 * DAY, days: 10 });
-    place(valuesOf(root, await makeClient(root, "admin", { now: now - 20 * DAY })));
+    putValues(valuesOf(root, await makeClient(root, "admin", { now: now - 20 * DAY })));
     const store = open();
     const supersede = store.supersede.bind(store);
     store.supersede = (name, token, value) =>

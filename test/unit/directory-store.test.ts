@@ -1,68 +1,33 @@
-import { afterEach, beforeEach, describe, expect, test } from "bun:test";
+import { describe, expect, test } from "bun:test";
 import {
   chmodSync,
   existsSync,
   linkSync,
   lstatSync,
   mkdirSync,
-  mkdtempSync,
   readdirSync,
   readFileSync,
-  rmSync,
   symlinkSync,
   writeFileSync,
 } from "node:fs";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { firstToken, nextToken } from "../../src/authority/tokens.ts";
-import { ExitCode, Failure } from "../../src/errors.ts";
-import { DirectoryStore } from "../../src/stores/directory.ts";
+import { ExitCode } from "../../src/errors.ts";
+import { FIRST, SECOND, scratchStore, textOf } from "../support/scratch-store.ts";
+import { failureOf } from "../support/thrown.ts";
 
-const FIRST = firstToken("ca-key");
-const SECOND = nextToken(FIRST, 0);
+const place = scratchStore();
 
-let scratch: string;
-let path: string;
-
-beforeEach(() => {
-  scratch = mkdtempSync(join(tmpdir(), "joblet-certs-store-"));
-  path = join(scratch, "ca");
-});
-
-afterEach(() => {
-  rmSync(scratch, { recursive: true, force: true });
-});
-
-const open = () => DirectoryStore.open(path);
-const file = (...parts: string[]) => join(path, ...parts);
+const { open, file } = place;
 const modeOf = (name: string) => lstatSync(name).mode & 0o7777;
 const waiting = (name: string, id: string) => file(`.${name}.${id}.new`);
-
-async function textOf(
-  store: DirectoryStore,
-  name: string,
-  selector: "current" | "previous" | { id: string } = "current",
-) {
-  const reading = await store.read(name, selector);
-  return reading.state === "present" ? reading.version.value : reading.state;
-}
 
 /** A version on its way, as a killed run leaves it. */
 function leaveBehind(name: string, id: string, value: string, linked: boolean): void {
   mkdirSync(file("versions"), { recursive: true, mode: 0o700 });
-  chmodSync(path, 0o700);
+  chmodSync(place.path, 0o700);
   writeFileSync(waiting(name, id), value, { mode: 0o600 });
   if (linked) linkSync(waiting(name, id), file("versions", `${name}.${id}`));
-}
-
-function failureOf(work: () => unknown): Failure {
-  try {
-    work();
-  } catch (error) {
-    if (error instanceof Failure) return error;
-    throw error;
-  }
-  throw new Error("expected a Failure");
 }
 
 describe("write once", () => {
@@ -73,7 +38,7 @@ describe("write once", () => {
     expect(await store.supersede("ca-key", SECOND, "three")).toBe("written");
     expect(await store.supersede("ca-key", SECOND, "four")).toBe("refused");
     expect(await textOf(open(), "ca-key")).toBe("three");
-    expect(readdirSync(path).toSorted()).toEqual(["ca-key", "versions"]);
+    expect(readdirSync(place.path).toSorted()).toEqual(["ca-key", "versions"]);
   });
   test("the same request again is a success: an answer that was lost is no reason to fail", async () => {
     const store = open();
@@ -82,7 +47,7 @@ describe("write once", () => {
     expect(await textOf(store, "ca-key")).toBe("two");
   });
   test("a create over a value that somebody else put there is refused", async () => {
-    mkdirSync(path, { mode: 0o700 });
+    mkdirSync(place.path, { mode: 0o700 });
     writeFileSync(file("ca-key"), "theirs", { mode: 0o600 });
     expect(await open().create("ca-key", FIRST, "mine")).toBe("refused");
     expect(readFileSync(file("ca-key"), "utf8")).toBe("theirs");
@@ -148,15 +113,15 @@ describe("a run killed in the middle of a write", () => {
   });
   test("after the rename: opening again changes nothing", async () => {
     await open().create("ca-key", FIRST, "one");
-    const before = readdirSync(path, { recursive: true }).toSorted();
+    const before = readdirSync(place.path, { recursive: true }).toSorted();
     open();
-    expect(readdirSync(path, { recursive: true }).toSorted()).toEqual(before);
+    expect(readdirSync(place.path, { recursive: true }).toSorted()).toEqual(before);
   });
   test("files of other programs in the directory are left alone", () => {
-    mkdirSync(path, { mode: 0o700 });
+    mkdirSync(place.path, { mode: 0o700 });
     for (const name of [".backup.new", "notes.txt", ".ca-key.swp"]) writeFileSync(file(name), "mine");
     open();
-    expect(readdirSync(path).toSorted()).toEqual([".backup.new", ".ca-key.swp", "notes.txt"]);
+    expect(readdirSync(place.path).toSorted()).toEqual([".backup.new", ".ca-key.swp", "notes.txt"]);
   });
 });
 
@@ -171,24 +136,24 @@ describe("nobody else can read or swap the keys", () => {
       } finally {
         process.umask(before);
       }
-      expect([path, file("versions")].map(modeOf)).toEqual([0o700, 0o700]);
+      expect([place.path, file("versions")].map(modeOf)).toEqual([0o700, 0o700]);
       expect([file("ca-key"), file("versions", `ca-key.${FIRST}`)].map(modeOf)).toEqual([0o600, 0o600]);
     });
   }
   test("a directory that others may write to is refused", () => {
-    mkdirSync(path);
-    chmodSync(path, 0o777);
+    mkdirSync(place.path);
+    chmodSync(place.path, 0o777);
     const failure = failureOf(open);
-    expect([failure.exitCode, failure.message.includes(path)]).toEqual([ExitCode.files, true]);
+    expect([failure.exitCode, failure.message.includes(place.path)]).toEqual([ExitCode.files, true]);
   });
   test("a symbolic link in the directory's place is refused", () => {
-    mkdirSync(join(scratch, "elsewhere"), { mode: 0o700 });
-    symlinkSync("elsewhere", path);
+    mkdirSync(join(place.scratch, "elsewhere"), { mode: 0o700 });
+    symlinkSync("elsewhere", place.path);
     expect(failureOf(open).message).toContain("symbolic link");
   });
   test("a symbolic link in a file's place is not followed", async () => {
-    mkdirSync(path, { mode: 0o700 });
-    writeFileSync(join(scratch, "target"), "secret");
+    mkdirSync(place.path, { mode: 0o700 });
+    writeFileSync(join(place.scratch, "target"), "secret");
     symlinkSync("../target", file("ca-key"));
     await expect(open().read("ca-key", "current")).rejects.toThrow("symbolic link");
   });
@@ -197,7 +162,7 @@ describe("nobody else can read or swap the keys", () => {
 describe("empty means that nothing of a set is there", () => {
   test("a missing directory, an empty one, and one with other files", () => {
     expect(open().isEmpty()).toBe(true);
-    mkdirSync(path, { mode: 0o700 });
+    mkdirSync(place.path, { mode: 0o700 });
     writeFileSync(file("README"), "");
     expect(open().isEmpty()).toBe(true);
   });
@@ -212,7 +177,7 @@ describe("empty means that nothing of a set is there", () => {
     const store = open();
     await store.read("ca-key", "current");
     store.flush();
-    expect(existsSync(path)).toBe(false);
+    expect(existsSync(place.path)).toBe(false);
   });
 });
 
@@ -220,5 +185,5 @@ test("after the CA key was discarded nothing of the directory is left, versions 
   const store = open();
   await store.create("ca-key", FIRST, "one");
   store.remove();
-  expect(existsSync(path)).toBe(false);
+  expect(existsSync(place.path)).toBe(false);
 });

@@ -4,7 +4,8 @@ import { join } from "node:path";
 import { parse } from "yaml";
 import { readRecord, writeRecord } from "../../src/config/record.ts";
 import { BUILT_IN_TEMPLATE, readServerConfig, updateServerConfig } from "../../src/config/server-config.ts";
-import { ExitCode, Failure } from "../../src/errors.ts";
+import { ExitCode } from "../../src/errors.ts";
+import { failureOf } from "../support/thrown.ts";
 
 const PATH = "/opt/joblet/config/joblet-config.yml";
 const TEMPLATE = readFileSync(join(import.meta.dir, "../fixtures/joblet-config-template.yml"), "utf8");
@@ -14,16 +15,6 @@ const UPDATE = { ...SECURITY, nodeId: "made-for-this-host" };
 
 const apply = (text: string, more: { port?: number } = {}) =>
   updateServerConfig(readServerConfig(PATH, text), { ...UPDATE, ...more }).file.text;
-
-function failureOf(work: () => unknown): Failure {
-  try {
-    work();
-  } catch (error) {
-    if (error instanceof Failure) return error;
-    throw error;
-  }
-  throw new Error("expected a Failure");
-}
 
 describe("Joblet's template", () => {
   const text = apply(TEMPLATE);
