@@ -1,13 +1,11 @@
 import type { AuthorityEvent } from "../authority/acquire.ts";
 import { CA_CERT, clientCertName } from "../authority/secrets.ts";
-import type { Certificate } from "../pki/certificates.ts";
 import { day } from "../pki/validate.ts";
 import type { EmbeddedOutcome, EmbeddedRequest, Issued } from "../provision/embedded.ts";
 import { type Paths, SYSTEM_CLIENT_CONFIG } from "../provision/installation.ts";
 import { certificateFacts } from "./certificate-facts.ts";
+import { warnIfExpiring } from "./expiry.ts";
 import type { Output } from "./output.ts";
-
-const SOON = 30 * 86_400_000;
 
 /** What the protocol does, as it does it: one line per certificate that is issued. */
 export function reportEvent(output: Output, event: AuthorityEvent): void {
@@ -21,8 +19,9 @@ export function reportEvent(output: Output, event: AuthorityEvent): void {
   } else {
     const prints = event.roots.map((root) => `${root.subject} SHA-256 ${root.fingerprint}`).join("; ");
     output.warn(
-      `the CA is replaced without overlap (${event.why}): ${prints || "what was there could not be read"}. Client files and ` +
-        "servers of that CA stop working; hand out rnx-config.yml anew",
+      `the CA is replaced without overlap (${event.why}): ` +
+        `${prints || "what was there could not be read"}. Client files and servers of that CA stop working; ` +
+        "hand out rnx-config.yml anew",
     );
   }
 }
@@ -32,6 +31,8 @@ export function renderOutcome(output: Output, paths: Paths, request: EmbeddedReq
   if (outcome.result === "kept") {
     output.warn(`the files in ${paths.configDirectory} were kept as they are: ${outcome.reason}`);
     const server = outcome.state.serverLeaf;
+    const remedy = "joblet-certs generate --force-regenerate makes a new set, and client files change";
+    if (server) warnIfExpiring(output, "server certificate", server, request.now, remedy);
     output.result({
       command: "generate",
       result: "kept",
@@ -41,7 +42,7 @@ export function renderOutcome(output: Output, paths: Paths, request: EmbeddedReq
     });
     return;
   }
-  warnOfExpiry(output, outcome);
+  warnOfExpiry(output, outcome, request.now);
   for (const { path, existing } of outcome.composition.clients) {
     if (path === SYSTEM_CLIENT_CONFIG && existing && (existing.mode & 0o004) !== 0) {
       output.warn(`${path} holds a private key that every user of this host can read; restrict it: chmod 0640 ${path}`);
@@ -72,17 +73,17 @@ function renderSummary(output: Output, paths: Paths, request: EmbeddedRequest, o
   );
 }
 
-function warnOfExpiry(output: Output, { acquired: { set }, server }: Issued): void {
-  const now = Date.now();
-  const warn = (what: string, certificate: Certificate, remedy: string) => {
-    if (certificate.notAfter - now < SOON)
-      output.warn(`the ${what} expires on ${day(certificate.notAfter)}: ${remedy}`);
-  };
-  warn("CA", set.issuer, "replace it with joblet-certs generate --force-regenerate, and hand out client files anew");
-  for (const [role, { leaf }] of set.clients)
-    warn(`client certificate for ${role}`, leaf, "joblet-certs generate reissues it once it has expired");
-  if (server.leaf.notAfter < set.issuer.notAfter)
-    warn("server certificate", server.leaf, "renew it with joblet-certs generate");
+function warnOfExpiry(output: Output, { acquired: { set }, server }: Issued, now: number): void {
+  const replace = "replace it with joblet-certs generate --force-regenerate, and hand out client files anew";
+  warnIfExpiring(output, "CA", set.issuer, now, replace);
+  for (const [role, { leaf }] of set.clients) {
+    const remedy = "joblet-certs generate reissues it once it has expired";
+    warnIfExpiring(output, `client certificate for ${role}`, leaf, now, remedy);
+  }
+  // One that ends with its issuer was warned of already.
+  if (server.leaf.notAfter < set.issuer.notAfter) {
+    warnIfExpiring(output, "server certificate", server.leaf, now, "renew it with joblet-certs generate");
+  }
 }
 
 function documentOf(paths: Paths, request: EmbeddedRequest, outcome: Issued): Record<string, unknown> {

@@ -4,6 +4,7 @@ import { proveInstalled } from "../provision/prove-installed.ts";
 import { certificateFacts } from "./certificate-facts.ts";
 import { requireClock } from "./clock.ts";
 import type { Invocation } from "./commands.ts";
+import { warnIfExpiring } from "./expiry.ts";
 import { resolveSettings } from "./resolve-settings.ts";
 import { DEFAULT_HOME } from "./settings.ts";
 
@@ -19,9 +20,14 @@ export async function verify({ flags, environment, output }: Invocation): Promis
       installation.server && !installation.server.config?.serverCert ? "holds no certificate" : "does not exist";
     throw new Failure(ExitCode.files, `${missing} ${what}`, "run joblet-certs generate first");
   }
-  const { checks, skipped, serverLeaf } = await proveInstalled(installation, now, crypto);
+  const { checks, skipped, serverLeaf, clients } = await proveInstalled(installation, now, crypto);
   for (const { ok, what, problem } of checks) output.info(`${ok ? "✅" : "❌"} ${what}${ok ? "" : `: ${problem}`}`);
   for (const what of skipped) output.info(`   ${what}: belongs to another fleet, not checked`);
+  const renewal = "renew it with joblet-certs generate";
+  if (serverLeaf) warnIfExpiring(output, "server certificate", serverLeaf, now, renewal);
+  for (const { what, leaf } of clients) {
+    warnIfExpiring(output, what, leaf, now, "joblet-certs generate reissues it once it has expired");
+  }
   const failed = checks.filter(({ ok }) => !ok);
   output.result({
     command: "verify",

@@ -108,7 +108,7 @@ async function provisionLocked(
       roles: roles.stored,
       report: (event: AuthorityEvent) => report.event(event),
     };
-    const why = "FORCE_REGENERATE was given";
+    const why = "FORCE_REGENERATE was given, and this release cannot rotate with overlap yet";
     const acquired = request.force && !store.isEmpty() ? await replaceAll(authority, why) : await acquire(authority);
     requirePlausibleClock(acquired.set.issuer, request.now);
     warnOfNewRoots(installation, acquired.set, report);

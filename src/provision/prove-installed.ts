@@ -3,7 +3,7 @@ import { issueCertificate } from "../pki/issue.ts";
 import { generateKey } from "../pki/keys.ts";
 import { identityProblems, parseIdentity } from "../pki/validate.ts";
 import { type ClientSide, handshakes } from "../tls/handshake.ts";
-import { ownedNodes } from "./credentials.ts";
+import { nodeIdentity, ownedNodes } from "./credentials.ts";
 import type { ClientFile, Installation } from "./installation.ts";
 import { proveNodes } from "./prove.ts";
 
@@ -18,6 +18,8 @@ export interface InstalledProof {
   /** Nodes of other fleets. */
   skipped: readonly string[];
   serverLeaf: Certificate | undefined;
+  /** Client certificates that were tried, by node. */
+  clients: readonly { what: string; leaf: Certificate }[];
 }
 
 /** Proves an installation as it is on disk: who belongs to it gets in, who does not is turned away. */
@@ -42,7 +44,11 @@ export async function proveInstalled(installation: Installation, now: number, cr
   const admitted = proofs.map(({ node, path, ok, problem }) =>
     result(`node ${node} of ${path}: handshake`, ok, problem),
   );
-  return { checks: [check, ...admitted, ...strangers], skipped, serverLeaf: leaf };
+  const clients = owned.flatMap(({ path, node }) => {
+    const identity = nodeIdentity(node);
+    return identity ? [{ what: `client certificate of node ${node.name} in ${path}`, leaf: identity.leaf }] : [];
+  });
+  return { checks: [check, ...admitted, ...strangers], skipped, serverLeaf: leaf, clients };
 }
 
 function nodesOf(file: ClientFile, roots: readonly Certificate[], owner: "ours" | "system") {

@@ -229,6 +229,16 @@ describe("the copy that rnx finds first, in /etc/joblet", () => {
   });
 });
 
+test("verify, and a run that keeps the files, warn of what expires within 30 days too", async () => {
+  using home = new Home();
+  expectDone(await home.generate(["--server-days=10", "--discard-ca-key"]));
+  for (const args of [["verify"], ["--offline"]]) {
+    expect(warnings(expectDone(await home.run(args))).join("\n")).toMatch(
+      /server certificate expires on \d{4}-\d\d-\d\d/,
+    );
+  }
+});
+
 test("--json gives one document on standard output, and no key in it", async () => {
   using home = new Home();
   const { stdout } = expectDone(await home.generate(["--json", "--address=10.0.0.1"]));
