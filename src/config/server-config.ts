@@ -39,9 +39,12 @@ state:
   backend: "memory"
 `;
 
-/** @throws Failure 7 when the file is not a usable mapping */
-export function readServerConfig(path: string, text: string): ServerConfig {
-  return fromFile(parseYaml(path, text, REPAIR));
+/**
+ * @param repair what to do about a file that cannot be used
+ * @throws Failure 7 when the file is not a usable mapping
+ */
+export function readServerConfig(path: string, text: string, repair: string = REPAIR): ServerConfig {
+  return fromFile(parseYaml(path, text, repair));
 }
 
 function fromFile(file: YamlFile): ServerConfig {

@@ -117,7 +117,8 @@ export function readInstallation(paths: Paths, reset: boolean, onWarning: (text:
 export function readTemplate(paths: Paths): ServerConfig {
   // It belongs to Joblet's package, which may link it; only this program's own files must not be links.
   const file = readHostFile(followed(paths.template));
-  return readServerConfig(file ? paths.template : "the built-in template", file?.text ?? BUILT_IN_TEMPLATE);
+  if (!file) return readServerConfig("the built-in template", BUILT_IN_TEMPLATE);
+  return readServerConfig(paths.template, file.text, "remove it: a small built-in template is used then");
 }
 
 function readServer(path: string, reset: boolean): InstalledServer | undefined {
