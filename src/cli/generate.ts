@@ -7,7 +7,7 @@ import { isEc2 } from "../host/ec2.ts";
 import { isUnspecified, parseName, type SubjectAltName } from "../pki/names.ts";
 import { type EmbeddedRequest, provisionEmbedded } from "../provision/embedded.ts";
 import { withHostLock } from "../provision/host-lock.ts";
-import { type Paths, pathsOf, readHostRecord, readInstallation, readTemplate } from "../provision/installation.ts";
+import { type Paths, pathsOf, readInstallation, readTemplate } from "../provision/installation.ts";
 import { requireClock } from "./clock.ts";
 import { COMMANDS, type Invocation } from "./commands.ts";
 import { decideMode, type Mode, recordedMode } from "./mode.ts";
@@ -24,11 +24,12 @@ export async function generate(invocation: Invocation): Promise<number> {
   lookBeforeTouching(paths, given);
   const onWait = () => output.info("waiting for another run on this host to end");
   await withHostLock(paths, onWait, async () => {
-    const recorded = readHostRecord(paths)?.data.settings ?? {};
+    // Whether to reset is never remembered, so it is known before the record is read.
+    const installation = readInstallation(paths, given.resetConfig?.value ?? false, (text) => output.warn(text));
+    const recorded = installation.record?.data.settings ?? {};
     const settings = settingsOf(invocation, recorded);
     refuseToDiscardShared(settings);
     const mode = decideMode(settings, invocation.calledAs);
-    const installation = readInstallation(paths, settings.resetConfig?.value ?? false, (text) => output.warn(text));
     requireOffline(mode, installation.record?.data.outcome.kind === "shared", settings.isEc2?.value);
     const request = {
       ...toRequest(paths, settings, invocation, now),

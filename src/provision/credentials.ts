@@ -1,7 +1,7 @@
 import type { ClientNode } from "../config/client-config.ts";
 import type { Certificate } from "../pki/certificates.ts";
-import { type Identity, identityProblems, issuerOf, type Problem, parseIdentity, parseRoots } from "../pki/validate.ts";
-import type { ClientFile, Installation } from "./installation.ts";
+import { type Identity, identityProblems, issuerOf, type Problem, parseIdentity } from "../pki/validate.ts";
+import { type ClientFile, clientFiles, type Installation, rootsOrNone } from "./installation.ts";
 
 /** The credentials of a node as they are on disk, parsed; undefined when they are missing or cannot be read. */
 export function nodeIdentity(node: ClientNode): Identity | undefined {
@@ -12,24 +12,15 @@ export function nodeIdentity(node: ClientNode): Identity | undefined {
   }
 }
 
-/** The leaf alone: ownership is a matter of who issued it, whatever became of the key. */
-export function nodeRoots(node: ClientNode): Certificate[] {
-  try {
-    return parseRoots(node.ca ?? "");
-  } catch {
-    return [];
-  }
-}
-
 /**
  * Whether a node belongs to this host's fleet: its certificate was issued by a root that this host trusts, or by a root
  * in the node's own `ca` that stands there beside one which this host trusts (a client file of a newer generation).
  */
-export function belongsToFleet(node: ClientNode, trusted: readonly Certificate[]): boolean {
+function belongsToFleet(node: ClientNode, trusted: readonly Certificate[]): boolean {
   const leaf = nodeIdentity(node)?.leaf;
   if (!leaf) return false;
   if (issuerOf(leaf, trusted)) return true;
-  const own = nodeRoots(node);
+  const own = rootsOrNone(node.ca ?? "");
   const known = new Set(trusted.map((root) => root.fingerprint));
   return own.some((root) => known.has(root.fingerprint)) && issuerOf(leaf, own) !== undefined;
 }
@@ -48,6 +39,12 @@ export function ownedNodes(file: ClientFile, trusted: readonly Certificate[], ow
 /** The role that a node's certificate is for; undefined when there is none to be read. */
 export function roleOf(node: ClientNode): string | undefined {
   return nodeIdentity(node)?.leaf.units[0];
+}
+
+/** The roles of all nodes that this program keeps in the config directory; undefined for one that cannot be read. */
+export function heldRoles(installation: Installation): Set<string | undefined> {
+  const { roots } = installation;
+  return new Set(clientFiles(installation).flatMap((file) => ownedNodes(file, roots, "ours").map(roleOf)));
 }
 
 /** Whether both files hold any certificate at all, and what is wrong with them at the given time. */

@@ -1,13 +1,13 @@
 import { parseIdentity, parseRoots } from "../pki/validate.ts";
 import type { Composition } from "./compose.ts";
-import type { Installation } from "./installation.ts";
+import { clientFiles, type Installation } from "./installation.ts";
 
 /** Whether publishing would change the roots or a client certificate of what is installed. A first install does not. */
 export function generationChanges(installation: Installation, composition: Composition): boolean {
   const { server } = installation;
   if (server?.caCert !== undefined && rootPrints(server.caCert) !== rootPrints(composition.server.config.caCert ?? ""))
     return true;
-  const before = [installation.client, ...installation.roleFiles.values(), installation.systemClient];
+  const before = [...clientFiles(installation), installation.systemClient];
   return composition.clients.some(({ path, config }) => {
     const nodes = before.find((file) => file?.path === path)?.config.nodes ?? [];
     return nodes.some(({ name, cert, key }) => {

@@ -81,11 +81,9 @@ export function roleFilePath(paths: Paths, role: string): string {
   return join(paths.configDirectory, `rnx-config-${role}.yml`);
 }
 
-/** The host's record alone: settings come from it before anything else is looked at. */
-export function readHostRecord(paths: Paths): Installation["record"] {
-  if (!directoryExists(paths.configDirectory)) return undefined;
-  const host = readHostFile(paths.record);
-  return host && { host, data: readRecord(paths.record, host.text) };
+/** The client files of the config directory: all of them are this program's to keep. */
+export function clientFiles({ client, roleFiles }: Pick<Installation, "client" | "roleFiles">): ClientFile[] {
+  return [...(client ? [client] : []), ...roleFiles.values()];
 }
 
 /**
@@ -108,7 +106,7 @@ export function readInstallation(paths: Paths, reset: boolean, onWarning: (text:
     client: exists ? readClient(paths.clientConfig) : undefined,
     roleFiles,
     systemClient: readSystemClient(onWarning),
-    record: readHostRecord(paths),
+    record: exists ? readHostRecord(paths.record) : undefined,
     roots: server?.caCert === undefined ? [] : rootsOrNone(server.caCert),
   };
 }
@@ -130,6 +128,11 @@ function readServer(path: string, reset: boolean): InstalledServer | undefined {
   return { host, config, serverCert, serverKey, caCert, nodeId };
 }
 
+function readHostRecord(path: string): Installation["record"] {
+  const host = readHostFile(path);
+  return host && { host, data: readRecord(path, host.text) };
+}
+
 function readClient(path: string): ClientFile | undefined {
   const host = readHostFile(path);
   return host && { path, host, config: readClientConfig(path, host.text) };
@@ -146,7 +149,8 @@ function readSystemClient(onWarning: (text: string) => void): ClientFile | undef
   }
 }
 
-function rootsOrNone(text: string): Certificate[] {
+/** The roots of a bundle on disk; none where it cannot be read. */
+export function rootsOrNone(text: string): Certificate[] {
   try {
     return parseRoots(text);
   } catch {

@@ -4,8 +4,7 @@ import { CA_KEY } from "../authority/secrets.ts";
 import { ExitCode, Failure } from "../errors.ts";
 import type { Certificate } from "../pki/certificates.ts";
 import type { SubjectAltName } from "../pki/names.ts";
-import type { InstalledState } from "./credentials.ts";
-import { ownedNodes, roleOf } from "./credentials.ts";
+import { heldRoles, type InstalledState } from "./credentials.ts";
 import type { EmbeddedRequest, Reporter } from "./embedded.ts";
 import type { Installation } from "./installation.ts";
 import type { RolePlan } from "./roles.ts";
@@ -69,8 +68,7 @@ function shortcomings(
 ): string[] {
   const held = new Set([...(leaf?.dnsNames ?? []), ...(leaf?.ipAddresses ?? [])]);
   const missing = names.filter(({ value }) => !held.has(value)).map(({ value }) => value);
-  const files = [...(installation.client ? [installation.client] : []), ...installation.roleFiles.values()];
-  const present = new Set(files.flatMap((file) => ownedNodes(file, installation.roots, "ours").map(roleOf)));
+  const present = heldRoles(installation);
   const absent = roles.shown.filter((role) => !present.has(role));
   const remedy =
     "it cannot be added without the CA key; FORCE_REGENERATE=true makes a new set, and client files change";

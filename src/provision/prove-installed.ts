@@ -2,10 +2,10 @@ import type { Certificate } from "../pki/certificates.ts";
 import { issueCertificate } from "../pki/issue.ts";
 import { generateKey } from "../pki/keys.ts";
 import { identityProblems, parseIdentity } from "../pki/validate.ts";
-import { type ClientSide, handshakes } from "../tls/handshake.ts";
+import { type ClientSide, handshakes, type Side } from "../tls/handshake.ts";
 import { nodeIdentity, ownedNodes } from "./credentials.ts";
-import type { ClientFile, Installation } from "./installation.ts";
-import { proveNodes } from "./prove.ts";
+import { type ClientFile, clientFiles, type Installation } from "./installation.ts";
+import { proveNodes, serverSide } from "./prove.ts";
 
 export interface Check {
   what: string;
@@ -25,14 +25,14 @@ export interface InstalledProof {
 /** Proves an installation as it is on disk: who belongs to it gets in, who does not is turned away. */
 export async function proveInstalled(installation: Installation, now: number, crypto: Crypto): Promise<InstalledProof> {
   const config = installation.server?.config;
-  const server = { cert: config?.serverCert ?? "", key: config?.serverKey ?? "", ca: config?.caCert ?? "" };
-  const files = [installation.client, ...installation.roleFiles.values()].filter((file) => file !== undefined);
+  const server = serverSide(config ?? {});
+  const ours = clientFiles(installation);
+  const system = installation.systemClient ? [installation.systemClient] : [];
   const owned = [
-    ...files.flatMap((file) => nodesOf(file, installation.roots, "ours")),
-    ...(installation.systemClient ? nodesOf(installation.systemClient, installation.roots, "system") : []),
+    ...ours.flatMap((file) => nodesOf(file, installation.roots, "ours")),
+    ...system.flatMap((file) => nodesOf(file, installation.roots, "system")),
   ];
-  const all = [...files, ...(installation.systemClient ? [installation.systemClient] : [])];
-  const skipped = all.flatMap((file) =>
+  const skipped = [...ours, ...system].flatMap((file) =>
     file.config.nodes
       .filter((node) => !owned.some((own) => own.path === file.path && own.node === node))
       .map((node) => `node ${node.name} of ${file.path}`),
@@ -74,11 +74,7 @@ function checkServer(
 }
 
 /** A client without a certificate, and one of a CA made up for the purpose, must be refused by the server. */
-async function turnedAway(
-  server: { cert: string; key: string; ca: string },
-  now: number,
-  crypto: Crypto,
-): Promise<Check[]> {
+async function turnedAway(server: Side, now: number, crypto: Crypto): Promise<Check[]> {
   const key = await generateKey("ec-p256", crypto);
   const root = await issueCertificate({ profile: "root", subjectKey: key, issuer: { key }, now, crypto });
   const issuer = { key, certificate: root };

@@ -2,7 +2,7 @@ import type { ClientNode } from "../config/client-config.ts";
 import type { ServerConfig } from "../config/server-config.ts";
 import { ExitCode, Failure } from "../errors.ts";
 import { identityProblems, parseIdentity, parseRoots } from "../pki/validate.ts";
-import { type HandshakeResult, handshakes } from "../tls/handshake.ts";
+import { type HandshakeResult, handshakes, type Side } from "../tls/handshake.ts";
 import type { Composition } from "./compose.ts";
 
 /** One handshake, by the node that its client side came from. */
@@ -11,12 +11,19 @@ export interface Proof extends HandshakeResult {
   node: string;
 }
 
+type ServerCredentials = Partial<Pick<ServerConfig, "serverCert" | "serverKey" | "caCert">>;
+
+/** What a server of this configuration would present and trust. */
+export function serverSide({ serverCert = "", serverKey = "", caCert = "" }: ServerCredentials): Side {
+  return { cert: serverCert, key: serverKey, ca: caCert };
+}
+
 /** Handshakes between a server configuration and client nodes, with exactly the bytes that stand there. */
 export async function proveNodes(
-  server: Pick<ServerConfig, "serverCert" | "serverKey" | "caCert">,
+  server: ServerCredentials,
   nodes: readonly { path: string; node: ClientNode }[],
 ): Promise<Proof[]> {
-  const side = { cert: server.serverCert ?? "", key: server.serverKey ?? "", ca: server.caCert ?? "" };
+  const side = serverSide(server);
   // Several nodes often hold the same credentials: each is tried once.
   const keys = nodes.map(({ node }) => JSON.stringify([node.cert, node.key, node.ca]));
   const distinct = [...new Set(keys)];

@@ -1,5 +1,5 @@
 import { isRole } from "../pki/roles.ts";
-import { ownedNodes, roleOf } from "./credentials.ts";
+import { heldRoles } from "./credentials.ts";
 import type { Installation } from "./installation.ts";
 
 export interface RolePlan {
@@ -11,15 +11,7 @@ export interface RolePlan {
 
 /** @param wanted roles that were configured; undefined: admin */
 export function planRoles(installation: Installation, wanted: readonly string[] | undefined): RolePlan {
-  const files = installation.client
-    ? [installation.client, ...installation.roleFiles.values()]
-    : [...installation.roleFiles.values()];
-  const held = files.flatMap((file) => ownedNodes(file, installation.roots, "ours").map(roleOf));
-  const shown = [
-    ...new Set([
-      ...(wanted?.length ? wanted : ["admin"]),
-      ...held.filter((role) => role !== undefined && isRole(role)),
-    ]),
-  ];
-  return { stored: [...new Set(["admin", ...shown])] as string[], shown: shown as string[] };
+  const held = [...heldRoles(installation)].filter((role) => role !== undefined && isRole(role));
+  const shown = [...new Set([...(wanted?.length ? wanted : ["admin"]), ...held])];
+  return { stored: [...new Set(["admin", ...shown])], shown };
 }

@@ -136,9 +136,8 @@ export class DirectoryStore implements Store {
   }
 
   #predecessorOf(name: SecretName, id: string): string | undefined {
-    return this.#versionsOf(name).find((version) =>
-      Array.from({ length: this.#versionsOf(name).length }, (_, count) => nextToken(version, count)).includes(id),
-    );
+    const versions = this.#versionsOf(name);
+    return versions.find((version) => versions.some((_, setAside) => nextToken(version, setAside) === id));
   }
 
   #repeats(name: SecretName, id: string, value: string): boolean {

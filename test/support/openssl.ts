@@ -65,17 +65,7 @@ export function makeOldSet({ expiredServer = false, caBits = 4096, subject = "jo
     }
     const signed = ["-CA", "ca.crt", "-CAkey", "ca.key", "-CAcreateserial"];
     run("x509", "-req", "-in", "client.csr", ...signed, "-out", "client.crt", "-days", "365", "-sha256");
-    const byCa = [
-      "-config",
-      "ca.cnf",
-      "-batch",
-      "-notext",
-      "-rand_serial",
-      "-extfile",
-      "server.ext",
-      "-extensions",
-      "v3",
-    ];
+    const byCa = signingOptions("server.ext");
     const [from, to] = expiredServer ? [-400, -1] : [-1, 364];
     run("ca", ...byCa, ...dates(from, to), "-in", "server.csr", "-out", "server.crt");
     return {
@@ -87,6 +77,11 @@ export function makeOldSet({ expiredServer = false, caBits = 4096, subject = "jo
       clientCert: read("client.crt"),
     };
   });
+}
+
+/** For `openssl ca`, which alone can set both dates: by the section above, with the extensions of a file. */
+function signingOptions(extensions: string): string[] {
+  return ["-config", "ca.cnf", "-batch", "-notext", "-rand_serial", "-extfile", extensions, "-extensions", "v3"];
 }
 
 /** What a leaf is for: extensions as openssl's files have them. */
@@ -133,17 +128,7 @@ export function signLeaf(
     writeFileSync(join(cwd, "leaf.ext"), `[v3]\n${kind.extensions}`);
     const subject = subjectOf(kind.commonName, kind.unit);
     openssl(cwd, "req", "-new", "-key", "leaf.key", "-out", "leaf.csr", "-subj", subject);
-    const byCa = [
-      "-config",
-      "ca.cnf",
-      "-batch",
-      "-notext",
-      "-rand_serial",
-      "-extfile",
-      "leaf.ext",
-      "-extensions",
-      "v3",
-    ];
+    const byCa = signingOptions("leaf.ext");
     const dates = ["-startdate", generalized(from), "-enddate", generalized(to)];
     openssl(cwd, "ca", ...byCa, ...dates, "-in", "leaf.csr", "-out", "leaf.crt");
     return readFileSync(join(cwd, "leaf.crt"), "utf8");
